@@ -47,7 +47,7 @@ typedef struct LgTokenParts
 	size_t		footer_len;
 } LgTokenParts;
 extern LgStatus lg_token_split(LgTokenParts *parts, const char *token, size_t len);
-/* Ed25519 over PAE(h, m, f, i); LG_ERR_AUTH if it does not verify. */
+/* Ed25519 over PAE(h, m, f, i); LG_ERR_KEY if the kid is not pk's, LG_ERR_AUTH if it does not verify. */
 extern LgStatus lg_token_verify(const LgTokenParts *parts, const uint8_t pk[LG_ED25519_PUBLIC]);
 /* General v4.public, any footer and implicit assertion: for the vectors and the signer. */
 extern LgStatus lg_paseto_sign(char *out, size_t out_size, const uint8_t sk[LG_ED25519_SECRET],
@@ -62,7 +62,7 @@ extern LgStatus lg_paseto_verify(uint8_t *m, size_t m_size, size_t *m_len, const
 
 /*
  * Claims of section 6 of the contract.  Strings are NUL-terminated copies in
- * one block owned by the struct; free with lg_claims_free.  Times are
+ * one malloc'd block owned by the struct; free with lg_claims_free.  Times are
  * microseconds since 1970-01-01 UTC.
  */
 typedef struct LgClaims
@@ -83,6 +83,7 @@ typedef struct LgClaims
 	char	   *req;			/* 64 hex digits, or NULL */
 	char	   *to;				/* recipient's fingerprint, or NULL */
 	int64_t		until;			/* 0 if absent */
+	char	   *block;			/* malloc's, holds all strings above */
 } LgClaims;
 /* Strict: one JSON object, no duplicate or unknown name, typed, bounded. *why: static reason, for the audit only. */
 extern LgStatus lg_claims_parse(LgClaims *claims, const uint8_t *json, size_t len, const char **why);
