@@ -87,7 +87,10 @@ writer_flush(Writer *w)
 	size_t		chars = (w->used * 4 + 2) / 3;
 	LgStatus	status;
 
-	status = lg_b64url_encode(w->out, w->left, w->chunk, w->used);
+	if (w->left < chars + 1)
+		return LG_ERR_SPACE;
+	/* Not w->left: libsodium would clear all of that for every chunk. */
+	status = lg_b64url_encode(w->out, chars + 1, w->chunk, w->used);
 	if (status != LG_OK)
 		return status;
 	w->out += chars;
