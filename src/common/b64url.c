@@ -7,8 +7,9 @@
  * space, no characters of the other alphabet, no non-zero trailing bits.
  * libsodium's decoder guarantees that only while its b64_end argument is
  * NULL; with a pointer there it stops at the first bad character and reports
- * success.  It also runs in time independent of the contents, which is why
- * keys may pass through here.
+ * success.  Nor does it refuse bytes from 0x80 on where char is signed (seen
+ * with 1.0.18): they are looked for here.  It runs in time independent of the
+ * contents, which is why keys may pass through.
  *
  * No locking: no state.
  *
@@ -17,6 +18,18 @@
 #include <sodium.h>
 
 #include "common/token.h"
+
+/* Does any byte have its top bit set?  Looks at all of them in any case. */
+static bool
+has_high_bytes(const char *in, size_t len)
+{
+	unsigned char seen = 0;
+	size_t		i;
+
+	for (i = 0; i < len; i++)
+		seen |= (unsigned char) in[i];
+	return (seen & 0x80) != 0;
+}
 
 /*
  * lg_b64url_decode
@@ -32,7 +45,7 @@ lg_b64url_decode(uint8_t *out, size_t out_size, size_t *out_len, const char *in,
 	uint8_t		high = 0;
 
 	*out_len = 0;
-	if (len % 4 == 1)
+	if (len % 4 == 1 || has_high_bytes(in, len))
 		return LG_ERR_SYNTAX;
 	if (need > out_size)
 		return LG_ERR_SPACE;
