@@ -7,15 +7,47 @@ DATA_built   = sql/listguard--$(EXTVERSION).sql
 DATA         = $(filter-out $(DATA_built),$(wildcard sql/listguard--*.sql))
 PG_CPPFLAGS  = -I$(srcdir)/src
 SHLIB_LINK   = -lsodium -lcrypto -ljansson
+REGRESS      = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test
-EXTRA_CLEAN  = $(DATA_built) results output_iso tmp_check tmp_check_sql
+EXTRA_CLEAN  = $(DATA_built) results output_iso tmp_check tmp_check_sql test/unit/bin
+
+# These bring their own server and install what is missing: they must run
+# where there is no PGXS yet.
+SCRIPTED     = check demo matrix bootstrap check-layout
+.PHONY: $(SCRIPTED)
+
+ifeq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
 
 PG_CONFIG   ?= pg_config
-PGXS        := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
-
-ifneq ($(PGXS),)
-include $(PGXS)
+PGXS        := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(wildcard $(PGXS)),)
+$(error no PGXS: install the server's development files (make bootstrap) or set PG_CONFIG)
 endif
+include $(PGXS)
 
 sql/listguard--$(EXTVERSION).sql: $(sort $(wildcard sql/install/*.sql))
-	cat $^ > $@
+	cat $^ /dev/null > $@
+
+else
+
+# make check [CHECK_SUITES="unit regress"]: every test, or some.
+check:
+	@CHECK_SUITES="$(CHECK_SUITES)" test/tools/check
+
+# make demo [LIST=file.csv] [KEEP=1]: what it does, on a real list.
+demo:
+	@LIST="$(LIST)" LIST_EMAIL="$(LIST_EMAIL)" LIST_NAME="$(LIST_NAME)" LIST_LIST="$(LIST_LIST)" KEEP="$(KEEP)" test/tools/demo
+
+# make matrix [PG="18 19"]: the tests on other PostgreSQL majors, in chroots.
+matrix:
+	@test/tools/bootstrap matrix
+	@CHECK_SUITES="$(CHECK_SUITES)" test/tools/matrix $(PG)
+
+# make bootstrap: install what a build and the tests need.
+bootstrap:
+	@test/tools/bootstrap check
+
+check-layout:
+	@test/tools/check-layout
+
+endif

@@ -22,8 +22,9 @@
 extern const char *lg_unicode_version(void);
 
 /*
- * NFC, full case folding, NFC again (Unicode ch. 3.13, D145 without the
- * compatibility mappings).  *err_pos is the byte offset of the first fault.
+ * Canonical caseless form: NFC(toCasefold(NFD(text))), Unicode ch. 3.13 D145,
+ * with full case folding and no compatibility mappings; out must not overlap
+ * text.  *err_pos is the byte offset of the first fault.
  */
 extern LgStatus lg_normal_text(char *out, size_t out_size, size_t *out_len,
 							   const char *text, size_t len, size_t *err_pos);

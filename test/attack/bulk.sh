@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+#
+# bulk.sh
+#	Roads by which a role with the grants "view" and "reveal" could carry a list
+#	away in one statement.  Each is refused before its first row leaves.
+#
+. "$(dirname "$0")/lib.sh"
+
+attack_start 500
+for f in "$attack_dir"/tricks/*.sql; do
+	attack "$(basename "$f" .sql)" 0 "$(cat "$f")"
+done
+
+refusals=$(sql postgres "SET ROLE listguard_auditor; SELECT count(*) FROM listguard.audit WHERE outcome = 'refused' AND login_role = 'app'")
+[ "$(tail -n 1 <<< "$refusals")" -gt 0 ] 2> /dev/null
+ok $? "the refusals are on record ($refusals)"
+attack_done

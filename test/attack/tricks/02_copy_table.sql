@@ -1,0 +1,2 @@
+-- COPY the table TO STDOUT
+COPY @TABLE@ TO STDOUT;

@@ -1,0 +1,2 @@
+-- one row: string_agg of all
+SELECT string_agg(email::text, ' ') FROM @TABLE@;

@@ -1,0 +1,5 @@
+-- a cursor WITH HOLD, read after the COMMIT
+BEGIN;
+DECLARE c CURSOR WITH HOLD FOR SELECT email::text FROM @TABLE@;
+COMMIT;
+FETCH ALL FROM c;
