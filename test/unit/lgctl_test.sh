@@ -1,10 +1,10 @@
 #!/bin/bash
 # lgctl from the outside: keys, signing, verifying, refusals, exit codes.  TAP on standard output.
-# usage: test/unit/lgctl_test.sh		(LGCTL=path of the program, built first if not given)
+# usage: test/unit/lgctl_test.sh		(LGCTL=path of the program, built first if not there)
 set -u
 umask 000
 top=$(cd "$(dirname "$0")/../.." && pwd)
-if [ -z "${LGCTL:-}" ]; then
+if [ ! -x "${LGCTL:-}" ]; then
 	make -s -C "$top/contrib/lgctl" >&2 || exit 1
 	LGCTL=$top/contrib/lgctl/lgctl
 fi
