@@ -1,10 +1,10 @@
 #!/bin/bash
 # lgctl from the outside: keys, signing, verifying, refusals, exit codes.  TAP on standard output.
-# usage: test/unit/lgctl_test.sh		(LGCTL=path of the program, built first if not given)
+# usage: test/unit/lgctl_test.sh		(LGCTL=path of the program, built first if not there)
 set -u
 umask 000
 top=$(cd "$(dirname "$0")/../.." && pwd)
-if [ -z "${LGCTL:-}" ]; then
+if [ ! -x "${LGCTL:-}" ]; then
 	make -s -C "$top/contrib/lgctl" >&2 || exit 1
 	LGCTL=$top/contrib/lgctl/lgctl
 fi
@@ -242,6 +242,7 @@ talk()
 	printf '%s' "$seen" >screen
 	wait "$pid"
 }
+if script -qec true /dev/null > /dev/null 2>&1 < /dev/null; then
 command="keygen approver --out typed"
 talk horse horse
 ok $? "a passphrase typed twice makes a key"
@@ -263,6 +264,10 @@ for answer in no y '' YES 'yes '; do
 	[ $? -eq 1 ] && [ ! -s out ]
 	ok $? "the answer '$answer' does not sign"
 done
+else
+	count=$((count + 1))
+	echo "ok $count - what a terminal is asked # SKIP script(1) or /dev/pts is missing"
+fi
 
 # ---- show and verify ----
 run 0 "ticket show" ticket show "$token"
