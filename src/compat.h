@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		What moved between PostgreSQL 15 and 19.  The only place with
+ *		PG_VERSION_NUM; each block names the change it answers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef LG_COMPAT_H
+#define LG_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 200000
+#error "listguard supports PostgreSQL 15 to 19"
+#endif
+
+/* 16 split variable-length macros out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 17 replaced BackendId (1-based) by ProcNumber (0-based). */
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#define LG_MY_PROC_INDEX()	((int) MyProcNumber)
+#else
+#include "storage/backendid.h"
+#define LG_MY_PROC_INDEX()	(MyProc->pgprocno)
+#endif
+
+/* 17 moved the local transaction id into vxid. */
+#if PG_VERSION_NUM >= 170000
+#define LG_MY_LXID()	(MyProc->vxid.lxid)
+#else
+#define LG_MY_LXID()	(MyProc->lxid)
+#endif
+
+/* 18 removed execute_once from ExecutorRun. */
+#if PG_VERSION_NUM >= 180000
+#define LG_EXECUTOR_RUN_ARGS	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define LG_EXECUTOR_RUN_PASS	queryDesc, direction, count
+#else
+#define LG_EXECUTOR_RUN_ARGS	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
+#define LG_EXECUTOR_RUN_PASS	queryDesc, direction, count, execute_once
+#endif
+
+/* 19 gave planner_hook the EXPLAIN state. */
+#if PG_VERSION_NUM >= 190000
+#define LG_PLANNER_ARGS	Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams, ExplainState *es
+#define LG_PLANNER_PASS	parse, query_string, cursorOptions, boundParams, es
+#else
+#define LG_PLANNER_ARGS	Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams
+#define LG_PLANNER_PASS	parse, query_string, cursorOptions, boundParams
+#endif
+
+/* 16 moved permissions out of RangeTblEntry into RTEPermissionInfo. */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+#include "parser/parse_relation.h"
+static inline AclMode
+lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
+{
+	RTEPermissionInfo *info;
+
+	*check_as_user = InvalidOid;
+	if (rte->perminfoindex == 0)
+		return 0;
+	info = getRTEPermissionInfo(stmt->permInfos, rte);
+	*check_as_user = info->checkAsUser;
+	return info->requiredPerms;
+}
+#else
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+static inline AclMode
+lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
+{
+	(void) stmt;
+	*check_as_user = rte->checkAsUser;
+	return rte->requiredPerms;
+}
+#endif
+
+#endif							/* LG_COMPAT_H */

@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyring.h
+ *		Root key, keyset and list keys as the server holds them.
+ *
+ * Root key: rootkey.c, in a segment shared by inheritance and kept out of core
+ * dumps.  List and index keys: unwrapped once per backend into one guarded
+ * arena (arena.c) with a bounded LRU.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef LG_KEYRING_H
+#define LG_KEYRING_H
+
+#include "listguard.h"
+#include "common/value.h"
+
+/* ---- rootkey.c ---- */
+
+/* The launcher calls this: reads file or runs command, fills the segment. LOGs why not. */
+extern bool lg_rootkey_load(void);
+/* Copies the root whose id is given (NULL: the current one) into out; LG004 if it cannot be had. Caller wipes. */
+extern void lg_rootkey_get(uint8_t out[LG_KEY_BYTES], const uint8_t *root_id);
+/* False, raising nothing, where it cannot be had now. */
+extern bool lg_rootkey_available(void);
+
+/* ---- keyring.c ---- */
+
+/* An unwrapped key in the arena.  Pointers are valid until the next lg_key_* call. */
+typedef struct LgKey
+{
+	uint32		key_id;
+	int32		list_no;
+	LgListKeys *keys;
+} LgKey;
+
+/* NULL where this database knows no such key (missing_ok) else LG004; a shredded key is LG004. */
+extern const LgKey *lg_key_by_id(uint32 key_id, bool missing_ok);
+/* Current sealing key of a list; LG004 if there is none. */
+extern const LgKey *lg_key_for_list(int32 list_no);
+/* Which list a key seals, without unwrapping; -1 if unknown here. Leakproof-cheap: cached. */
+extern int32 lg_key_list(uint32 key_id);
+/* LG004 if the database has no keyset yet (HINT: protect a table first). */
+extern const LgIndexKeys *lg_index_keys(void);
+/* False if the database has no keyset yet. */
+extern bool lg_keyset_id(uint8_t out[LG_KEYSET_BYTES]);
+/* Number of the default list '-', LG004 if no keyset. */
+extern int32 lg_default_list(void);
+
+/*
+ * In the current transaction: keyset, index key, default list with its key, if
+ * the database has none.  Takes SHARE ROW EXCLUSIVE on listguard.keyset.
+ */
+extern void lg_keyset_ensure(void);
+/* In the current transaction: new random key for a list, wrapped row inserted; returns its id. */
+extern uint32 lg_key_create(int32 list_no);
+
+#endif							/* LG_KEYRING_H */
