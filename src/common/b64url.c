@@ -42,7 +42,6 @@ LgStatus
 lg_b64url_decode(uint8_t *out, size_t out_size, size_t *out_len, const char *in, size_t len)
 {
 	size_t		need = len / 4 * 3 + len % 4 * 3 / 4;
-	uint8_t		high = 0;
 
 	*out_len = 0;
 	if (len % 4 == 1 || has_high_bytes(in, len))
@@ -51,11 +50,6 @@ lg_b64url_decode(uint8_t *out, size_t out_size, size_t *out_len, const char *in,
 		return LG_ERR_SPACE;
 	if (len == 0)
 		return LG_OK;
-	/* libsodium 1.0.18 takes '-' and '_' with the top bit set for themselves. */
-	for (size_t i = 0; i < len; i++)
-		high |= (uint8_t) in[i];
-	if (high & 0x80)
-		return LG_ERR_SYNTAX;
 	if (sodium_base642bin(out, out_size, in, len, NULL, out_len, NULL,
 						  sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
 	{

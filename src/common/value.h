@@ -147,6 +147,7 @@ extern LgStatus lg_armour_decode(uint8_t *out, size_t *out_len, uint8_t keyset_o
  * is checked before the AEAD, so a wrong root is LG_ERR_KEY, never garbage.
  */
 #define LG_ROOT_ID_BYTES		8
+#define LG_WRAPPED_ROOT_ID		2	/* where the root id lies in the wrapped form */
 #define LG_WRAPPED_BYTES		(1 + 1 + 8 + 24 + 32 + 16 + 32)
 #define LG_WRAP_LIST			1
 #define LG_WRAP_INDEX			2

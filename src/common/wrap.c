@@ -21,7 +21,7 @@
 #define CONTEXT_BYTES		(LG_KEYSET_BYTES + 1 + 4 + 4)
 
 /* Offsets in the wrapped form. */
-#define AT_ROOT_ID			2
+#define AT_ROOT_ID			LG_WRAPPED_ROOT_ID
 #define AT_NONCE			(AT_ROOT_ID + LG_ROOT_ID_BYTES)
 #define AT_CIPHERTEXT		(AT_NONCE + NONCE_BYTES)
 #define AT_COMMITMENT		(AT_CIPHERTEXT + LG_KEY_BYTES + LG_TAG_BYTES)
