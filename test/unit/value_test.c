@@ -17,12 +17,10 @@
 #include "common/aead.h"
 #include "common/kdf.h"
 #include "common/token.h"
+#include "tap.h"
 
 #define LARGE_TEXT		(1024 * 1024 + 7)
 #define N_NONCES		1000000
-
-static int	test_no = 0;
-static int	failures = 0;
 
 static LgListKeys *keys;
 static LgListKeys *other_keys;
@@ -33,14 +31,6 @@ static char *opened_buf;
 static uint8_t keyset[LG_KEYSET_BYTES];
 static uint8_t token[LG_TOKEN_BYTES];
 static uint8_t domain_token[LG_DOMAIN_TOKEN_BYTES];
-
-static void
-ok(bool good, const char *what)
-{
-	printf("%sok %d - %s\n", good ? "" : "not ", ++test_no, what);
-	if (!good)
-		failures++;
-}
 
 static LgListKeys *
 alloc_keys(void)
@@ -147,8 +137,8 @@ test_round_trips(void)
 				big_ok &= round_trip(&in);
 			}
 		}
-	ok(small_ok, "texts of 0 to 200 bytes come back, all types and algorithms");
-	ok(big_ok, "long texts come back");
+	tap_ok(small_ok, "texts of 0 to 200 bytes come back, all types and algorithms");
+	tap_ok(big_ok, "long texts come back");
 }
 
 static void
@@ -181,7 +171,7 @@ test_refused_inputs(void)
 		lg_value_seal(sealed_buf, 100, keys, &in) == LG_ERR_SYNTAX;
 	in = input(0, 0, "x", 1);
 	good &= lg_value_seal(sealed_buf, lg_value_sealed_size(&in) - 1, keys, &in) == LG_ERR_SPACE;
-	ok(good, "inputs that fit no type are refused");
+	tap_ok(good, "inputs that fit no type are refused");
 }
 
 static void
@@ -208,7 +198,7 @@ test_bit_flips(void)
 				}
 				good &= reopen(keys, sealed_buf, size, &len) == LG_OK;
 			}
-	ok(good, "every single altered bit is detected and nothing is opened");
+	tap_ok(good, "every single altered bit is detected and nothing is opened");
 }
 
 static void
@@ -224,7 +214,7 @@ test_cut_and_grown(void)
 	memset(sealed_buf + size, 0, 32);
 	for (size_t n = size + 1; n <= size + 32; n++)
 		good &= reopen(keys, sealed_buf, n, &len) != LG_OK;
-	ok(good, "a value cut or grown by any length is refused");
+	tap_ok(good, "a value cut or grown by any length is refused");
 }
 
 static void
@@ -245,7 +235,7 @@ test_wrong_keys_and_headers(void)
 		size = seal(&a);
 		good &= reopen(other_keys, sealed_buf, size, &len) == LG_ERR_AUTH;
 	}
-	ok(good, "another list's keys open nothing");
+	tap_ok(good, "another list's keys open nothing");
 
 	/* the same text under another key id, another token and another epoch */
 	good = true;
@@ -266,7 +256,7 @@ test_wrong_keys_and_headers(void)
 	token[0] ^= 1;
 	memcpy(sealed_buf + LG_FIXED_HEADER_BYTES, copy + LG_FIXED_HEADER_BYTES, LG_TOKEN_BYTES);
 	good &= reopen(keys, sealed_buf, size, &len) == LG_ERR_AUTH;
-	ok(good, "a header moved from one value to another is detected");
+	tap_ok(good, "a header moved from one value to another is detected");
 }
 
 static void
@@ -280,11 +270,11 @@ test_determinism(void)
 
 	memcpy(copy, sealed_buf, size);
 	same = seal(&in) == size && memcmp(copy, sealed_buf, size) == 0;
-	ok(same, "the same address, header and key give the same bytes");
+	tap_ok(same, "the same address, header and key give the same bytes");
 	size = seal(&text);
 	memcpy(copy, sealed_buf, size);
 	same = seal(&text) == size && memcmp(copy, sealed_buf, size) == 0;
-	ok(!same && size > 0, "other text has a nonce of its own each time");
+	tap_ok(!same && size > 0, "other text has a nonce of its own each time");
 }
 
 typedef struct Nonce
@@ -330,7 +320,7 @@ test_nonces(void)
 	for (int i = 1; i < n; i++)
 		if (nonce_cmp(&all[i - 1], &all[i]) == 0)
 			good = false;
-	ok(good && n == N_NONCES, "a million different headers and texts have a million nonces");
+	tap_ok(good && n == N_NONCES, "a million different headers and texts have a million nonces");
 	free(all);
 }
 
@@ -355,7 +345,7 @@ test_prf_lengths(void)
 		crypto_generichash_blake2b_final(&state, stream, sizeof(stream));
 		good &= memcmp(once, stream, sizeof(once)) == 0;
 	}
-	ok(good, "short and long texts are hashed alike");
+	tap_ok(good, "short and long texts are hashed alike");
 }
 
 static void
@@ -386,12 +376,12 @@ test_evp(void)
 			free(copy);
 		}
 	printf("# libsodium %s AES-256-GCM here\n", lg_crypto_have_aes() ? "has" : "has no");
-	ok(same, "OpenSSL seals the same bytes");
-	ok(crossed, "each opens what the other sealed");
-	ok(flipped, "OpenSSL refuses an altered tag and leaves no text behind");
+	tap_ok(same, "OpenSSL seals the same bytes");
+	tap_ok(crossed, "each opens what the other sealed");
+	tap_ok(flipped, "OpenSSL refuses an altered tag and leaves no text behind");
 
 	lg_crypto_force_evp(true);
-	ok(lg_crypto_best_alg() == LG_ALG_XCHACHA20 && !lg_crypto_have_aes(),
+	tap_ok(lg_crypto_best_alg() == LG_ALG_XCHACHA20 && !lg_crypto_have_aes(),
 	   "without AES new values are sealed with XChaCha20-Poly1305");
 	test_bit_flips();
 	lg_crypto_force_evp(false);
@@ -452,7 +442,7 @@ test_armour_trips(void)
 					unarmour(back, &len, NULL, text, strlen(text)) == LG_OK;
 				free(text);
 			}
-	ok(good, "armour comes back as the same bytes");
+	tap_ok(good, "armour comes back as the same bytes");
 }
 
 static void
@@ -469,7 +459,7 @@ test_armour_damage(void)
 
 	for (size_t n = 0; n < text_len; n++)
 		good &= unarmour(back, &len, keyset, text, n) != LG_OK;
-	ok(good, "armour cut anywhere is refused");
+	tap_ok(good, "armour cut anywhere is refused");
 
 	good = true;
 	for (size_t bit = 0; bit < text_len * 8; bit++)
@@ -478,8 +468,8 @@ test_armour_damage(void)
 		good &= unarmour(back, &len, keyset, text, text_len) != LG_OK && len == 0;
 		text[bit / 8] ^= 1 << bit % 8;
 	}
-	ok(good, "every altered bit of an armour is refused");
-	ok(unarmour(back, &len, foreign, text, text_len) == LG_ERR_KEYSET,
+	tap_ok(good, "every altered bit of an armour is refused");
+	tap_ok(unarmour(back, &len, foreign, text, text_len) == LG_ERR_KEYSET,
 	   "armour of another keyset is refused as such");
 	free(text);
 }
@@ -496,16 +486,16 @@ test_armour_without_token(void)
 	uint8_t		raw[1024];
 	bool		leak = false;
 
-	ok(unarmour(back, &len, keyset, text, strlen(text)) == LG_ERR_SYNTAX,
+	tap_ok(unarmour(back, &len, keyset, text, strlen(text)) == LG_ERR_SYNTAX,
 	   "armour without token never becomes a value");
 	if (lg_b64url_decode(raw, sizeof(raw), &len, text + 4, strlen(text) - 4) != LG_OK)
 		leak = true;
 	for (size_t i = 0; i + 4 <= len; i++)
 		if (memcmp(raw + i, token, 4) == 0 || memcmp(raw + i, domain_token, 4) == 0)
 			leak = true;
-	ok(!leak && len == 21 + size - LG_TOKEN_BYTES - LG_DOMAIN_TOKEN_BYTES,
+	tap_ok(!leak && len == 21 + size - LG_TOKEN_BYTES - LG_DOMAIN_TOKEN_BYTES,
 	   "armour without token holds neither token");
-	ok(lg_armour_encode(b64, 2048, 3, keyset, sealed_buf, size) == LG_ERR_SYNTAX &&
+	tap_ok(lg_armour_encode(b64, 2048, 3, keyset, sealed_buf, size) == LG_ERR_SYNTAX &&
 	   lg_armour_encode(b64, 2048, LG_ARMOUR_FULL, keyset, sealed_buf, size - 1) == LG_ERR_SYNTAX,
 	   "neither an unknown kind nor a damaged value is armoured");
 	free(text);
@@ -527,12 +517,12 @@ test_wrap(void)
 	bool		good = true;
 
 	randombytes_buf(key, sizeof(key));
-	ok(lg_key_wrap(wrapped, root, &ctx, key) == LG_OK &&
+	tap_ok(lg_key_wrap(wrapped, root, &ctx, key) == LG_OK &&
 	   lg_key_unwrap(back, root, &ctx, wrapped) == LG_OK && memcmp(key, back, sizeof(key)) == 0,
 	   "a wrapped key comes back");
-	ok(lg_key_wrap(again, root, &ctx, key) == LG_OK && memcmp(again, wrapped, sizeof(again)) != 0,
+	tap_ok(lg_key_wrap(again, root, &ctx, key) == LG_OK && memcmp(again, wrapped, sizeof(again)) != 0,
 	   "wrapping twice gives different bytes");
-	ok(lg_key_unwrap(back, wrong, &ctx, wrapped) == LG_ERR_KEY && memcmp(back, zero, 32) == 0,
+	tap_ok(lg_key_unwrap(back, wrong, &ctx, wrapped) == LG_ERR_KEY && memcmp(back, zero, 32) == 0,
 	   "a wrong root is recognised and gives nothing");
 
 	c = ctx, c.keyset[15] ^= 1;
@@ -546,7 +536,7 @@ test_wrap(void)
 	c = ctx, c.kind = 3;
 	good &= lg_key_unwrap(back, root, &c, wrapped) == LG_ERR_SYNTAX &&
 		lg_key_wrap(again, root, &c, key) == LG_ERR_SYNTAX;
-	ok(good, "a key is bound to keyset, kind, list and key id");
+	tap_ok(good, "a key is bound to keyset, kind, list and key id");
 
 	good = true;
 	for (size_t bit = 0; bit < sizeof(wrapped) * 8; bit++)
@@ -556,7 +546,7 @@ test_wrap(void)
 			memcmp(back, zero, 32) == 0;
 		wrapped[bit / 8] ^= 1 << bit % 8;
 	}
-	ok(good, "every altered bit of a wrapped key is detected");
+	tap_ok(good, "every altered bit of a wrapped key is detected");
 }
 
 /* ---- the frozen vectors ---- */
@@ -602,18 +592,18 @@ vector_keys(const json_t *v, LgListKeys *lk, LgIndexKeys *ik)
 	uint8_t		key[LG_KEY_BYTES] = {0};
 	uint8_t		id[LG_ROOT_ID_BYTES];
 
-	ok(unhex(key, sizeof(key), v, "list_key") == LG_KEY_BYTES &&
+	tap_ok(unhex(key, sizeof(key), v, "list_key") == LG_KEY_BYTES &&
 	   lg_list_keys_derive(lk, key) == LG_OK && is_hex(ls, "aes", lk->aes, LG_KEY_BYTES) &&
 	   is_hex(ls, "xchacha", lk->xchacha, LG_KEY_BYTES) && is_hex(ls, "nonce", lk->nonce, LG_KEY_BYTES),
 	   "vectors: list subkeys");
 	unhex(key, sizeof(key), v, "index_key");
 	lg_index_keys_derive(ik, 1, key);
-	ok(ik->epoch == 1 && is_hex(is, "email", ik->email, LG_KEY_BYTES) &&
+	tap_ok(ik->epoch == 1 && is_hex(is, "email", ik->email, LG_KEY_BYTES) &&
 	   is_hex(is, "lookup", ik->lookup, LG_KEY_BYTES) && is_hex(is, "domain", ik->domain, LG_KEY_BYTES) &&
 	   is_hex(is, "audit", ik->audit, LG_KEY_BYTES), "vectors: index subkeys");
 	unhex(key, sizeof(key), v, "root");
 	lg_root_id(id, key);
-	ok(is_hex(v, "root_id", id, sizeof(id)), "vectors: root id");
+	tap_ok(is_hex(v, "root_id", id, sizeof(id)), "vectors: root id");
 }
 
 static void
@@ -633,7 +623,7 @@ vector_tokens(const json_t *v, const LgIndexKeys *ik)
 		lg_token_make(made, key, (uint8_t) num(t, "type"), str(t, "normal"), strlen(str(t, "normal")));
 		good &= is_hex(t, "token", made, LG_TOKEN_BYTES);
 	}
-	ok(good && i >= 10, "vectors: tokens");
+	tap_ok(good && i >= 10, "vectors: tokens");
 
 	good = true;
 	json_array_foreach(json_object_get(v, "domain_tokens"), i, t)
@@ -641,7 +631,7 @@ vector_tokens(const json_t *v, const LgIndexKeys *ik)
 		lg_domain_token_make(made, ik->domain, str(t, "domain"), strlen(str(t, "domain")));
 		good &= is_hex(t, "token", made, LG_DOMAIN_TOKEN_BYTES);
 	}
-	ok(good && i >= 5, "vectors: domain tokens");
+	tap_ok(good && i >= 5, "vectors: domain tokens");
 }
 
 static void
@@ -675,8 +665,8 @@ vector_values(const json_t *v, LgListKeys *lk)
 		opened &= reopen(lk, value, size, &len) == LG_OK && len == in.text_len &&
 			memcmp(opened_buf, in.text, len) == 0;
 	}
-	ok(sealed && i >= 30, "vectors: values are sealed to the same bytes");
-	ok(opened, "vectors: values open, those with a random nonce too");
+	tap_ok(sealed && i >= 30, "vectors: values are sealed to the same bytes");
+	tap_ok(opened, "vectors: values open, those with a random nonce too");
 }
 
 static void
@@ -704,7 +694,7 @@ vector_armours(const json_t *v)
 			good &= status == LG_ERR_SYNTAX;
 		free(made);
 	}
-	ok(good && i >= 30, "vectors: armour");
+	tap_ok(good && i >= 30, "vectors: armour");
 }
 
 static void
@@ -730,7 +720,7 @@ vector_wraps(const json_t *v)
 		good &= unhex(wrapped, sizeof(wrapped), t, "wrapped") == LG_WRAPPED_BYTES &&
 			lg_key_unwrap(key, root, &ctx, wrapped) == LG_OK && is_hex(t, "key", key, sizeof(key));
 	}
-	ok(good && i >= 4, "vectors: wrapped keys");
+	tap_ok(good && i >= 4, "vectors: wrapped keys");
 }
 
 static void
@@ -741,7 +731,7 @@ test_vectors(const char *path)
 	LgListKeys *lk = alloc_keys();
 	LgIndexKeys ik;
 
-	ok(v != NULL, "vectors: file can be read");
+	tap_ok(v != NULL, "vectors: file can be read");
 	if (v == NULL)
 		return;
 	vector_keys(v, lk, &ik);
@@ -761,7 +751,7 @@ set_up(void)
 {
 	uint8_t		key[LG_KEY_BYTES] = {3};
 
-	ok(lg_crypto_init() == LG_OK && lg_crypto_init() == LG_OK, "libraries are fit for use");
+	tap_ok(lg_crypto_init() == LG_OK && lg_crypto_init() == LG_OK, "libraries are fit for use");
 	keys = derive("one list");
 	other_keys = derive("another list");
 	lg_index_keys_derive(&index_keys, 1, key);
@@ -793,6 +783,5 @@ main(int argc, char **argv)
 	test_armour_without_token();
 	test_wrap();
 	test_vectors(argc > 1 ? argv[1] : "test/vectors/value.json");
-	printf("1..%d\n", test_no);
-	return failures == 0 ? 0 : 1;
+	return tap_done();
 }
