@@ -16,29 +16,28 @@
 #include <string.h>
 
 #include "common/kdf.h"
-#include "common/token.h"
+#include "common/text64.h"
 
 #define PREFIX			"lg1:"
 #define PREFIX_LEN		4
 #define CHECKSUM_BYTES	4
 #define FRAME_BYTES		(1 + LG_KEYSET_BYTES + CHECKSUM_BYTES)
 
-/* A multiple of three, so that the chunks' base64 can be put end to end. */
-#define CHUNK_BYTES		768
-
 /* Longest armour that can hold a value, in characters. */
 #define MAX_VALUE_BYTES	(LG_MAX_HEADER_BYTES + 24 + LG_MAX_TEXT_BYTES + 16 + LG_TAG_BYTES)
-#define MAX_CHARS		(PREFIX_LEN + ((FRAME_BYTES + MAX_VALUE_BYTES) * 4 + 2) / 3)
+#define MAX_CHARS		(PREFIX_LEN + LG_TEXT64_CHARS(FRAME_BYTES + MAX_VALUE_BYTES))
 
 static const uint8_t personal_armour[LG_PERSONAL_BYTES] = "lg1 armour";
 
-/* Base64 writer over a run of pieces. */
+/*
+ * Base64 writer over a run of pieces: up to two bytes wait for the next piece,
+ * so that only the last one is ended.
+ */
 typedef struct Writer
 {
 	char	   *out;
-	size_t		left;			/* of out, in bytes */
-	uint8_t		chunk[CHUNK_BYTES];
-	size_t		used;
+	uint8_t		held[3];
+	size_t		n_held;
 } Writer;
 
 /*
@@ -74,53 +73,35 @@ lg_armour_size(const LgValueView *view, size_t value_len, uint8_t kind)
 		return 0;
 	if (kind == LG_ARMOUR_NO_TOKEN)
 		raw -= token_bytes(view);
-	return PREFIX_LEN + (raw * 4 + 2) / 3 + 1;
+	return PREFIX_LEN + LG_TEXT64_CHARS(raw) + 1;
 }
 
-/*
- * writer_flush
- *		Encode what is gathered.
- */
-static LgStatus
-writer_flush(Writer *w)
-{
-	size_t		chars = (w->used * 4 + 2) / 3;
-	LgStatus	status;
-
-	if (w->left < chars + 1)
-		return LG_ERR_SPACE;
-	/* Not w->left: libsodium would clear all of that for every chunk. */
-	status = lg_b64url_encode(w->out, chars + 1, w->chunk, w->used);
-	if (status != LG_OK)
-		return status;
-	w->out += chars;
-	w->left -= chars;
-	w->used = 0;
-	return LG_OK;
-}
-
-static LgStatus
+static void
 writer_put(Writer *w, const uint8_t *data, size_t len)
 {
-	while (len > 0)
+	size_t		whole;
+
+	while (w->n_held > 0 && w->n_held < 3 && len > 0)
 	{
-		size_t		n = CHUNK_BYTES - w->used;
-
-		if (n > len)
-			n = len;
-		memcpy(w->chunk + w->used, data, n);
-		w->used += n;
-		data += n;
-		len -= n;
-		if (w->used == CHUNK_BYTES)
-		{
-			LgStatus	status = writer_flush(w);
-
-			if (status != LG_OK)
-				return status;
-		}
+		w->held[w->n_held++] = *data++;
+		len--;
 	}
-	return LG_OK;
+	if (w->n_held == 3)
+	{
+		w->out = lg_text64_encode(w->out, w->held, 3);
+		w->n_held = 0;
+	}
+	whole = len / 3 * 3;
+	w->out = lg_text64_encode(w->out, data, whole);
+	for (size_t i = whole; i < len; i++)
+		w->held[w->n_held++] = data[i];
+}
+
+static void
+writer_end(Writer *w)
+{
+	w->out = lg_text64_encode(w->out, w->held, w->n_held);
+	*w->out = '\0';
 }
 
 /*
@@ -161,16 +142,12 @@ lg_armour_encode(char *out, size_t out_len, uint8_t kind, const uint8_t keyset[L
 
 	memcpy(out, PREFIX, PREFIX_LEN);
 	w.out = out + PREFIX_LEN;
-	w.left = out_len - PREFIX_LEN;
-	w.used = 0;
-	status = writer_put(&w, head, sizeof(head));
-	if (status == LG_OK)
-		status = writer_put(&w, rest, rest_len);
-	if (status == LG_OK)
-		status = writer_put(&w, checksum, CHECKSUM_BYTES);
-	if (status == LG_OK)
-		status = writer_flush(&w);
-	return status;
+	w.n_held = 0;
+	writer_put(&w, head, sizeof(head));
+	writer_put(&w, rest, rest_len);
+	writer_put(&w, checksum, CHECKSUM_BYTES);
+	writer_end(&w);
+	return LG_OK;
 }
 
 /*
@@ -198,8 +175,7 @@ lg_armour_decode(uint8_t *out, size_t *out_len, uint8_t keyset_out[LG_KEYSET_BYT
 		return LG_ERR_SYNTAX;
 	if (len > MAX_CHARS)
 		return LG_ERR_TOO_LONG;
-	if (lg_b64url_decode(out, len * 3 / 4, &raw, text + PREFIX_LEN,
-						 len - PREFIX_LEN) != LG_OK ||
+	if (!lg_text64_decode(out, &raw, text + PREFIX_LEN, len - PREFIX_LEN) ||
 		raw < FRAME_BYTES)
 		return LG_ERR_SYNTAX;
 

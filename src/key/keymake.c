@@ -148,9 +148,7 @@ lg_key_create(int32 list_no)
 
 	memset(&ctx, 0, sizeof(ctx));
 	if (!lg_keyset_id(ctx.keyset))
-		ereport(ERROR,
-				(errcode(ERRCODE_LG_KEY),
-				 errmsg("this database has no keyset yet")));
+		lg_key_no_keyset();
 	ctx.kind = LG_WRAP_LIST;
 	ctx.list_no = (uint32) list_no;
 	ctx.key_id = unused_key_id();

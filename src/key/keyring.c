@@ -132,8 +132,12 @@ lg_keyset_id(uint8_t out[LG_KEYSET_BYTES])
 	return cache.has_keyset;
 }
 
-static void
-no_keyset(void)
+/*
+ * lg_key_no_keyset
+ *		LG004: nothing has been protected in this database yet.
+ */
+void
+lg_key_no_keyset(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_LG_KEY),
@@ -168,7 +172,7 @@ context_for(LgWrapContext *ctx, uint8 kind, int32 list_no, uint32 key_id)
 {
 	memset(ctx, 0, sizeof(*ctx));
 	if (!lg_keyset_id(ctx->keyset))
-		no_keyset();
+		lg_key_no_keyset();
 	ctx->kind = kind;
 	ctx->list_no = (uint32) list_no;
 	ctx->key_id = key_id;
@@ -323,7 +327,7 @@ lg_index_keys(void)
 		return keys;
 	epoch = lg_index_row_read(wrapped);
 	if (epoch == 0)
-		no_keyset();
+		lg_key_no_keyset();
 	if (!index_unwrapped || keys->epoch != epoch ||
 		memcmp(wrapped, index_wrapped, LG_WRAPPED_BYTES) != 0)
 	{
@@ -346,6 +350,6 @@ lg_default_list(void)
 	if (cache.default_list == 0)
 		cache.default_list = lg_default_list_read();
 	if (cache.default_list == 0)
-		no_keyset();
+		lg_key_no_keyset();
 	return cache.default_list;
 }

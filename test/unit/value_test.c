@@ -16,6 +16,7 @@
 
 #include "common/aead.h"
 #include "common/kdf.h"
+#include "common/text64.h"
 #include "common/token.h"
 #include "tap.h"
 
@@ -385,6 +386,44 @@ test_evp(void)
 	   "without AES new values are sealed with XChaCha20-Poly1305");
 	test_bit_flips();
 	lg_crypto_force_evp(false);
+}
+
+/* The fast codec against libsodium's, every length and every pair of last characters. */
+static void
+test_text64(void)
+{
+	uint8_t		bytes[100];
+	uint8_t		back[100];
+	uint8_t		want[100];
+	char		fast[200];
+	char		slow[200];
+	size_t		n;
+	size_t		m;
+	bool		good = true;
+
+	for (size_t len = 0; len <= sizeof(bytes); len++)
+	{
+		randombytes_buf(bytes, sizeof(bytes));
+		*lg_text64_encode(fast, bytes, len) = '\0';
+		good &= lg_b64url_encode(slow, sizeof(slow), bytes, len) == LG_OK &&
+			strcmp(fast, slow) == 0 && strlen(fast) == LG_TEXT64_CHARS(len) &&
+			lg_text64_decode(back, &n, fast, strlen(fast)) && n == len && memcmp(back, bytes, n) == 0;
+	}
+	tap_ok(good, "the fast base64url writes what the constant-time one writes");
+
+	good = true;
+	for (size_t len = 1; len <= 8; len++)
+		for (unsigned pair = 0; pair < 65536; pair++)
+		{
+			memset(fast, 'A', 8);
+			fast[len - 1] = (char) (pair & 255);
+			if (len > 1)
+				fast[len - 2] = (char) (pair >> 8);
+			good &= lg_text64_decode(back, &n, fast, len) ==
+				(lg_b64url_decode(want, sizeof(want), &m, fast, len) == LG_OK) &&
+				n == m && memcmp(back, want, m) == 0;
+		}
+	tap_ok(good, "and refuses what that refuses");
 }
 
 static char *
@@ -778,6 +817,7 @@ main(int argc, char **argv)
 	test_nonces();
 	test_prf_lengths();
 	test_evp();
+	test_text64();
 	test_armour_trips();
 	test_armour_damage();
 	test_armour_without_token();
