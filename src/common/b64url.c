@@ -7,8 +7,8 @@
  * space, no characters of the other alphabet, no non-zero trailing bits.
  * libsodium's decoder guarantees that only while its b64_end argument is
  * NULL; with a pointer there it stops at the first bad character and reports
- * success.  Nor does it refuse bytes from 0x80 on where char is signed (seen
- * with 1.0.18): they are looked for here.  It runs in time independent of the
+ * success.  1.0.18 also takes '-' and '_' with the top bit set for themselves:
+ * such bytes are looked for here.  It runs in time independent of the
  * contents, which is why keys may pass through.
  *
  * No locking: no state.

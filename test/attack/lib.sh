@@ -20,6 +20,7 @@
 #
 set -u
 attack_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=/dev/null
 . "$attack_dir/../tools/pgserver"
 
 attack_n=0
@@ -77,14 +78,14 @@ attack_start()
 		SELECT listguard.protect('guarded', '{email}', list_column => 'list_id', bulk_threshold => $attack_threshold);
 		SELECT listguard.grant_access('app', 'guarded', '{view,reveal}');
 		" > "$attack_tmp/setup" || { sed 's/^/# /' "$attack_tmp/setup"; echo "Bail out! set-up failed"; exit 1; }
-	sql postgres "SELECT lower(email) FROM plain" | sort -u > "$attack_tmp/known"
+	sql postgres "SELECT lower(email) FROM plain" | LC_ALL=C sort -u > "$attack_tmp/known"
 }
 
 # attack_count: how many distinct known addresses are in the text on stdin.
 attack_count()
 {
-	tr 'A-Z' 'a-z' | grep -oE '[^][:space:],;"'\''(){}<>|=[]+@[a-z0-9.-]+' | sort -u |
-		comm -12 - "$attack_tmp/known" | wc -l
+	tr 'A-Z' 'a-z' | grep -oE '[^][:space:],;"'\''(){}<>|=[]+@[a-z0-9.-]+' | LC_ALL=C sort -u |
+		LC_ALL=C comm -12 - "$attack_tmp/known" | wc -l
 }
 
 # attack NAME MAX SQL

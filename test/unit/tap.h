@@ -16,20 +16,29 @@
 static int	tap_count = 0;
 static int	tap_failures = 0;
 
-/* Reports one test; the format is its name.  Returns whether it passed. */
+/*
+ * Reports one test; the format is its name, of which what is not printable
+ * ASCII is shown as '?'.  Returns whether it passed.
+ */
 static bool __attribute__((format(printf, 2, 3)))
 tap_ok(bool passed, const char *fmt,...)
 {
+	char		name[512];
+	char	   *p;
 	va_list		args;
 
 	tap_count++;
 	if (!passed)
 		tap_failures++;
-	printf("%sok %d - ", passed ? "" : "not ", tap_count);
 	va_start(args, fmt);
-	vprintf(fmt, args);
+	vsnprintf(name, sizeof(name), fmt, args);
 	va_end(args);
-	putchar('\n');
+	for (p = name; *p != '\0'; p++)
+	{
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
+	printf("%sok %d - %s\n", passed ? "" : "not ", tap_count, name);
 	return passed;
 }
 
