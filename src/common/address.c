@@ -324,7 +324,8 @@ take_domain(Scan *scan, LgAddress *addr, char *domain, size_t *domain_len)
 	{
 		status = lg_idna_to_ascii(domain, domain_len, scan->text + start, len,
 								  &scan->err_pos, &scan->why);
-		scan->err_pos += start;
+		if (status != LG_OK)
+			scan->err_pos += start;
 		return status;
 	}
 	status = take_literal(scan);

@@ -377,12 +377,10 @@ check_ulabel(Domain *d, const uint32_t *cps, size_t n, size_t start)
 	return LG_OK;
 }
 
-/* Appends a finished label. */
+/* Appends a finished label, of LG_LABEL_MAX bytes at most. */
 static LgStatus
 put_label(Domain *d, const char *label, size_t n, size_t start)
 {
-	if (n > LG_LABEL_MAX)
-		return fault(d, LG_ERR_TOO_LONG, start, WHY_LABEL_LONG);
 	if (n > LG_DOMAIN_MAX - d->out_len)
 		return fault(d, LG_ERR_TOO_LONG, start, WHY_DOMAIN_LONG);
 	memcpy(d->out + d->out_len, label, n);

@@ -45,8 +45,11 @@ typedef struct LgAddress
  * section 3.3 (UTF-8 in local part and domain).  No comments, no folding white
  * space, no display name, no angle brackets, no trailing dot.  RFC 5321 4.5.3.1
  * limits: local part 64 octets, domain 255 octets (as A-labels), label 63.
- * A mask of ours is LG_ERR_MASKED.  *err_pos is the byte offset of the first
- * fault; *why a short static English reason for the error's DETAIL.
+ * A mask of ours is LG_ERR_MASKED at offset 0.  *err_pos is the byte offset of
+ * the first fault: of the character to blame, of the first octet too many, or
+ * of the label that breaks a rule as a whole; len where something is missing at
+ * the end.  *why is a static English sentence for the error's DETAIL; both mean
+ * nothing with LG_OK.
  */
 extern LgStatus lg_address_parse(LgAddress *addr, const char *text, size_t len,
 								 size_t *err_pos, const char **why);
@@ -56,18 +59,29 @@ extern LgStatus lg_address_parse(LgAddress *addr, const char *text, size_t len,
  * unquoted where the quotes are not needed, lg_normal_text of it, '@', and the
  * domain by UTS #46 (non-transitional, UseSTD3ASCIIRules, CheckBidi,
  * CheckJoiners) as A-labels in lower case; address literals in lower case.
- * *domain_off is where the domain starts in out.
+ * *domain_off is where the domain starts in out.  The form is its own normal
+ * form, but its local part may have more than 64 octets, as folding lengthens.
  */
 extern LgStatus lg_address_normal(char *out, size_t out_size, size_t *out_len, size_t *domain_off,
 								  const char *text, size_t len, size_t *err_pos, const char **why);
 
-/* "j***@e***.com"; first code point of local part and domain, last label. NUL-terminated. */
+/*
+ * "j***@e***.com"; first code point of local part (of a quoted one: the quote)
+ * and domain, last label if there are two, all as entered; "j***@[***]" for an
+ * address literal.  NUL-terminated, in at most len + 10 bytes.  What is no
+ * address gives the status of lg_address_parse and an empty text.
+ */
 extern LgStatus lg_mask_address(char *out, size_t out_size, const char *text, size_t len);
 /* Mask of sealed_lookup and sealed_text: "***". */
 extern LgStatus lg_mask_text(char *out, size_t out_size);
 /* Is this exactly a text that one of the two functions above can make? */
 extern bool lg_mask_is(const char *text, size_t len);
-/* "jo AT example DOT com" (Wordtothewise 2010's form). NUL-terminated. */
+/*
+ * "jo AT example DOT com" (Wordtothewise 2010's form); the local part stays as
+ * entered, dots included.  NUL-terminated, in at most LG_NORMAL_BOUND(len)
+ * bytes.  What is no address gives the status of lg_address_parse and an empty
+ * text.
+ */
 extern LgStatus lg_munge_address(char *out, size_t out_size, const char *text, size_t len);
 
 #endif							/* LG_NORMAL_H */

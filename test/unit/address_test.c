@@ -407,6 +407,9 @@ test_refusals(void)
 	for (size_t size = 0; size < strlen("\"j o\"@xn--mnchen-3ya.de"); size++)
 		good = good && lg_address_normal(out, size, &out_len, &domain_off, text, strlen(text), &pos, &why) == LG_ERR_SPACE &&
 			out_len == 0;
+	for (size_t size = 0; size < strlen("jo@example.com"); size++)
+		good = good && lg_address_normal(out, size, &out_len, &domain_off, "Jo@Example.com", 14, &pos, &why) == LG_ERR_SPACE &&
+			lg_address_normal(out, size, &out_len, &domain_off, "\"jo\"@example.com", 16, &pos, &why) == LG_ERR_SPACE;
 	tap_ok(good, "a normal form does not fit less than its length");
 	tap_ok(lg_mask_text(out, 4) == LG_OK && strcmp(out, "***") == 0 && lg_mask_is(out, 3) &&
 		   lg_mask_text(out, 3) == LG_ERR_SPACE && lg_mask_text(out, 0) == LG_ERR_SPACE, "mask of a text");
@@ -425,7 +428,7 @@ test_no_masks(void)
 		"j***@e***.com.", "j***@e***.co.uk", "j***@e***com", "j***@.***.com", ".***@e***.com", "@***@e***.com",
 		" ***@e***.com", "j***@-***.com", "j***@e***.-", "j***@e***.c_m", "j***@[***", "j***@[****]", "j***@[***].com",
 		"jo@example.com", "j***e***.com", "j***@\xCC\x81***.com", "\x80***@e***.com", "\xCD\xB8***@e***.com",
-		"j***@_***.com", "j***@e***.\xE3\x80\x82", "j***@e***\xE3\x80\x82" "com", "5 *** hotel", "rated ***"
+		"j***@_***.com", "j***@e***.\xE3\x80\x82", "j***@e***\xE3\x80\x82net", "5 *** hotel", "rated ***"
 	};
 	char		out[256];
 

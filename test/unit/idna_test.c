@@ -591,6 +591,57 @@ test_rules(void)
 	}
 }
 
+/* A domain of count times each of two texts, and where its length is at fault. */
+static void
+test_lengths(void)
+{
+	static const struct
+	{
+		const char *first;
+		int			n_first;
+		const char *then;
+		int			n_then;
+		size_t		pos;		/* SIZE_MAX where accepted */
+		const char *what;
+	}			cases[] = {
+		{"a", 63, ".b", 1, SIZE_MAX, "label of 63"},
+		{"a", 64, ".b", 1, 63, "label of 64"},
+		{"a", 64, "\xC2\xAD", 1, 0, "label of 64 after mapping"},
+		{"\xC2\xAD", 400, "a", 1, SIZE_MAX, "label of 1 after mapping of 801 octets"},
+		{"\xC3\xA9", 56, "", 0, SIZE_MAX, "58 octets of Punycode"},
+		{"\xC3\xA9", 60, "", 0, 0, "an A-label of more than 63"},
+		{"\xC3\xA9", 64, "", 0, 0, "64 characters"},
+		{"\xC3\xA9", 300, "", 0, 512, "more than any label has, beyond ASCII"},
+		{"\xC3\xA9", 256, "a", 9, 512, "more than any label has, ASCII last"},
+		{"\xC3\xA9", 255, "\xCC\xA3", 20, 550, "more than any label has, marks last"},
+		{"a", 1, "\xCC\x81", 70, 129, "more marks than any label has"},
+		{"xn--", 1, "a", 60, 0, "A-label of 64"},
+		{"a", 63, ".\xC3\xA9", 24, SIZE_MAX, "domain of 255"},
+		{"a", 63, ".\xC3\xA9", 25, 135, "domain of 256 and more, beyond ASCII"},
+		{"a", 62, ".\xC3\xA9", 25, 135, "domain of 262, beyond ASCII"},
+		{"a", 63, ".b", 96, SIZE_MAX, "domain of 255"},
+		{"a", 63, ".b", 97, 255, "domain of 256 and more"}
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++)
+	{
+		char		name[2048];
+		char		ascii[LG_DOMAIN_MAX];
+		size_t		len = 0;
+		size_t		ascii_len;
+		size_t		pos = SIZE_MAX;
+		const char *why = "";
+		LgStatus	status;
+
+		for (int n = 0; n < cases[i].n_first + cases[i].n_then; n++)
+			len += (size_t) sprintf(name + len, "%s", n < cases[i].n_first ? cases[i].first : cases[i].then);
+		status = lg_idna_to_ascii(ascii, &ascii_len, name, len, &pos, &why);
+		if (!tap_ok(cases[i].pos == SIZE_MAX ? status == LG_OK : status == LG_ERR_TOO_LONG && pos == cases[i].pos,
+					"RFC 1035 2.3.4, RFC 5321 4.5.3.1.2: %s", cases[i].what))
+			printf("# status %d, %zu octets, fault at %zu: %s\n", status, ascii_len, pos, why);
+	}
+}
+
 static void
 test_second_opinion(const char *directory)
 {
@@ -613,6 +664,7 @@ main(int argc, char **argv)
 {
 	test_punycode();
 	test_rules();
+	test_lengths();
 	test_second_opinion(argc > 1 ? argv[1] : "/usr/share/unicode");
 	return tap_done();
 }

@@ -24,6 +24,8 @@
 #define RANDOM_TEXTS	200000
 #define RANDOM_LONG		3000
 #define LARGE_MARKS		2000000
+#define FROZEN_TEXT		0xD4CC387E5E7E643B
+#define FROZEN_ADDRESS	0x2485AE4816CBFCC
 
 static size_t
 put_all(char *out, const uint32_t *cps, size_t n)
@@ -483,10 +485,54 @@ test_pairs(void)
 	}
 }
 
+static uint64_t
+fnv1a(uint64_t hash, const void *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ ((const uint8_t *) data)[i]) * 0x100000001B3;
+	return hash;
+}
+
+/*
+ * The normal form of every code point is frozen, in a text and in a domain:
+ * tokens in the field are made of it, on every platform.
+ */
+static void
+test_frozen(void)
+{
+	uint64_t	text_hash = 0xCBF29CE484222325;
+	uint64_t	address_hash = 0xCBF29CE484222325;
+
+	for (uint32_t c = 1; c <= LG_UCD_MAX; c++)
+	{
+		char		in[16] = "a@b";
+		char		out[LG_NORMAL_BOUND(16)];
+		size_t		len;
+		size_t		out_len;
+		size_t		domain_off;
+		size_t		pos;
+		const char *why;
+		uint8_t		status;
+
+		if (c >= 0xD800 && c <= 0xDFFF)
+			continue;
+		len = 3 + lg_utf8_put(in + 3, c);
+		status = (uint8_t) lg_normal_text(out, sizeof(out), &out_len, in + 3, len - 3, &pos);
+		text_hash = fnv1a(fnv1a(text_hash, &status, 1), out, out_len);
+		status = (uint8_t) lg_address_normal(out, sizeof(out), &out_len, &domain_off, in, len, &pos, &why);
+		address_hash = fnv1a(fnv1a(address_hash, &status, 1), out, out_len);
+	}
+	if (!tap_ok(text_hash == FROZEN_TEXT, "the normal form of every code point is as frozen"))
+		printf("# 0x%llX\n", (unsigned long long) text_hash);
+	if (!tap_ok(address_hash == FROZEN_ADDRESS, "the A-label of every code point is as frozen"))
+		printf("# 0x%llX\n", (unsigned long long) address_hash);
+}
+
 int
 main(int argc, char **argv)
 {
 	tap_ok(strcmp(lg_unicode_version(), "15.0.0") == 0, "the tables are of Unicode 15.0.0, as tokens in the field are");
+	test_frozen();
 	test_pairs();
 	test_encoding();
 	test_space();
