@@ -45,7 +45,7 @@ extern int	lg_index_row_read(uint8 out[LG_WRAPPED_BYTES]);
 extern int32 lg_default_list_read(void);
 
 /* keyring.c */
-extern void lg_key_no_keyset(void) pg_attribute_noreturn();
+extern void lg_key_no_keyset(void);
 extern void lg_key_unwrap_or_fail(uint8 key[LG_KEY_BYTES], const LgWrapContext *ctx,
 								  const uint8 wrapped[LG_WRAPPED_BYTES]);
 
