@@ -6,7 +6,7 @@
 #
 . "$(dirname "$0")/lib.sh"
 
-attack_start 500
+attack_start "${LG_ATTACK_ROWS:-2000}"
 for f in "$attack_dir"/tricks/*.sql; do
 	attack "$(basename "$f" .sql)" 0 "$(cat "$f")"
 done

@@ -34,6 +34,14 @@ lg_have()
 	command -v "$1" > /dev/null 2>&1
 }
 
+# lg_buildable PG_CONFIG: is all there to build and run a server module?  The
+# server's package alone has pg_config and PGXS, but not the headers.
+lg_buildable()
+{
+	[ -x "$1" ] && [ -e "$("$1" --pgxs)" ] && [ -x "$("$1" --bindir)/postgres" ] &&
+		[ -e "$("$1" --includedir-server)/postgres.h" ]
+}
+
 # lg_pg_config: the pg_config of a server that can be built against.
 # $PG_CONFIG wins; then Debian's versioned paths; then the one in PATH.
 lg_pg_config()
@@ -46,13 +54,13 @@ lg_pg_config()
 	fi
 	for v in $LG_MAJORS; do
 		c=/usr/lib/postgresql/$v/bin/pg_config
-		if [ -x "$c" ] && [ -x "${c%/*}/postgres" ] && [ -e "$("$c" --pgxs)" ]; then
+		if lg_buildable "$c"; then
 			echo "$c"
 			return
 		fi
 	done
 	c=$(command -v pg_config) || return 1
-	[ -e "$("$c" --pgxs)" ] && [ -x "$("$c" --bindir)/postgres" ] && echo "$c"
+	lg_buildable "$c" && echo "$c"
 }
 
 # lg_server_user: who may run initdb.  Root hands over to "postgres", or to
