@@ -2,3 +2,5 @@
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA listguard FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION listguard.guard() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION listguard._tick(internal), listguard._copy_rows(anyelement) TO PUBLIC;
+GRANT SELECT ON listguard.session_meter, listguard.role_meter TO PUBLIC;
