@@ -31,8 +31,9 @@
 #include "worker/workdb.h"
 
 #define ROOT_RETRY_MS	10000
-#define SURVEY_MS		30000	/* between two looks through the spool */
+#define SURVEY_MS		5000	/* between two looks through the spool */
 #define TICK_MS			1000
+#define SCOUT_MS		20000	/* between two scouts */
 #define START_FAILED_MS	1000	/* before another worker after one could not be started */
 
 static BackgroundWorkerHandle *handles[LG_WORK_DATABASES];
@@ -76,7 +77,7 @@ claim(LgWorkDb *db)
 	bool		due;
 
 	LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
-	due = OidIsValid(db->dboid) && db->phase == LG_DB_IDLE &&
+	due = OidIsValid(db->dboid) && !db->gone && db->phase == LG_DB_IDLE &&
 		db->away_until <= now && db->not_before <= now &&
 		(pg_atomic_read_u32(&db->wanted) != 0 || lg_workdb_has_request(db->dboid));
 	if (due)
@@ -103,7 +104,7 @@ set_back(LgWorkDb *db, bool doubtful)
 }
 
 static bool
-register_worker(Oid dboid, BackgroundWorkerHandle **handle)
+register_worker(Oid dboid, const char *function, BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
 
@@ -111,7 +112,7 @@ register_worker(Oid dboid, BackgroundWorkerHandle **handle)
 	snprintf(worker.bgw_name, BGW_MAXLEN, "listguard worker for database %u", dboid);
 	snprintf(worker.bgw_type, BGW_MAXLEN, "listguard worker");
 	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "listguard");
-	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "lg_worker_main");
+	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "%s", function);
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
@@ -127,7 +128,7 @@ start_worker(int i)
 
 	if (!claim(db))
 		return;
-	if (register_worker(db->dboid, &handles[i]))
+	if (register_worker(db->dboid, "lg_worker_main", &handles[i]))
 	{
 		told_full = false;
 		return;
@@ -155,15 +156,34 @@ follow_worker(int i)
 		set_back(db, true);
 }
 
+/* Have it found out which of the databases that let no worker in are no more. */
+static void
+send_scout(void)
+{
+	static TimestampTz last = 0;
+	BackgroundWorkerHandle *handle;
+
+	if (!TimestampDifferenceExceeds(last, GetCurrentTimestamp(), SCOUT_MS))
+		return;
+	last = GetCurrentTimestamp();
+	if (register_worker(InvalidOid, "lg_scout_main", &handle))
+		pfree(handle);
+}
+
 static void
 look_after_workers(void)
 {
+	bool		doubt = false;
+
 	for (int i = 0; i < LG_WORK_DATABASES; i++)
 	{
 		follow_worker(i);
 		if (handles[i] == NULL)
 			start_worker(i);
+		doubt |= lg_work->dbs[i].doubtful;
 	}
+	if (doubt)
+		send_scout();
 }
 
 /* Load the root key at start, when told to, and as long as there is none. */
@@ -179,7 +199,7 @@ look_after_rootkey(bool now)
 	last = GetCurrentTimestamp();
 }
 
-/* Once in a while: databases that nobody has woken us for, segments to recycle. */
+/* Databases that nobody has woken us for, and segments to recycle. */
 static void
 look_after_spool(void)
 {
@@ -187,8 +207,9 @@ look_after_spool(void)
 
 	if (!TimestampDifferenceExceeds(last, GetCurrentTimestamp(), SURVEY_MS))
 		return;
-	lg_drain_find_databases();
-	lg_drain_recycle();
+	if (lg_survey_spool())
+		return;
+	lg_survey_recycle();
 	last = GetCurrentTimestamp();
 }
 
@@ -203,6 +224,7 @@ main_loop(void)
 	{
 		look_after_rootkey(reload);
 		reload = false;
+		lg_spool_maintain();
 		if (!RecoveryInProgress() && !IsBinaryUpgrade)
 		{
 			MemoryContextSwitchTo(work);

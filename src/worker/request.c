@@ -67,7 +67,8 @@ post(LgWorkKind kind, Oid relid, const char *value)
 		req->relid = relid;
 		req->has_value = value != NULL;
 		strlcpy(req->value, value ? value : "", LG_WORK_VALUE_MAX);
-		if (db->absent)
+		db->gone = false;
+		if (db->absent > 0)
 			db->not_before = 0;	/* listguard may have been created since */
 		wake_entry(db);
 	}
@@ -138,7 +139,7 @@ lg_worker_request(LgWorkKind kind, Oid relid, const char *value, int timeout_ms)
 {
 	TimestampTz end = GetCurrentTimestamp() + (int64) timeout_ms * 1000;
 	volatile bool done = false;
-	int			slot;
+	volatile int slot;
 
 	if (lg_work == NULL || !IsUnderPostmaster || lg_in_worker() || RecoveryInProgress() ||
 		!OidIsValid(MyDatabaseId) || (value != NULL && strlen(value) >= LG_WORK_VALUE_MAX))
@@ -176,6 +177,7 @@ lg_worker_wake(void)
 	mine = lg_workdb_find(MyDatabaseId, true);
 	if (mine != NULL)
 	{
+		mine->gone = false;
 		pg_atomic_write_u32(&mine->wanted, 1);
 		wake_entry(mine);
 	}

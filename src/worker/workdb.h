@@ -14,6 +14,7 @@
 #ifndef LG_WORKDB_H
 #define LG_WORKDB_H
 
+#include "audit/spool.h"
 #include "worker/worker.h"
 
 #include "datatype/timestamp.h"
@@ -37,13 +38,14 @@ typedef struct LgWorkDb
 	LgDbPhase	phase;
 	pid_t		pid;			/* of the worker, while running */
 	Latch	   *latch;			/* of the worker, while running */
-	bool		absent;			/* its last worker found no listguard here */
+	int			absent;			/* workers in a row that found no listguard here */
 	bool		started;		/* a worker has been asked for and has not said how it went */
 	bool		doubtful;		/* a worker could not connect: is there such a database? */
+	bool		gone;			/* there is no such database */
 	TimestampTz away_until;		/* no worker before that: CREATE, DROP, ALTER DATABASE */
 	TimestampTz not_before;		/* no new worker before that: the last one failed */
 	pg_atomic_uint32 wanted;	/* there are records since its worker last began to drain */
-	uint64		drained;		/* last spool number up to which this database is drained; 0: not known */
+	LgSpoolPos	drained;		/* this database is drained up to here; 0: not known */
 } LgWorkDb;
 
 typedef enum LgRequestState
@@ -83,6 +85,7 @@ extern bool lg_workdb_has_request(Oid dboid);
 /* launcher.c and worker.c: entry points of the processes */
 extern PGDLLEXPORT void lg_launcher_main(Datum arg);
 extern PGDLLEXPORT void lg_worker_main(Datum arg);
+extern PGDLLEXPORT void lg_scout_main(Datum arg);
 
 /* worker.c */
 extern LgWorkDb *lg_worker_self(void);	/* this worker's entry; NULL elsewhere */
@@ -104,10 +107,14 @@ typedef enum LgDrainResult
 
 extern LgDrainResult lg_drain_batch(void);
 extern void lg_drain_partitions(void);	/* in a transaction */
-/* In the launcher: enter the databases that have records; true if it could look. */
-extern void lg_drain_find_databases(void);
-/* In the launcher: recycle segments that every database is done with. */
-extern void lg_drain_recycle(void);
+/* Is it time to look for begun reads whose session has gone?  Are there begun reads at all? */
+extern bool lg_drain_reap_due(void);
+extern bool lg_drain_reads_open(void);
+
+/* survey.c: the launcher's view of the spool */
+/* Look through what is new in the spool; true if there is more to look through. */
+extern bool lg_survey_spool(void);
+extern void lg_survey_recycle(void);
 
 /* dbcommand.c */
 extern void lg_dbcommand_install(void);

@@ -40,7 +40,8 @@
 #define IDLE_MS			30000	/* that a worker stays with nothing to do */
 #define DRAIN_PAUSE_MS	200		/* between two drains, so that records come in batches */
 #define DRAIN_RETRY_MS	5000	/* after a drain that failed */
-#define RETRY_START_MS	10000	/* before another worker for a database without listguard */
+#define ABSENT_MS		10000	/* before another worker for a database without listguard; doubles */
+#define ABSENT_DOUBLINGS	6
 
 LgWorkShared *lg_work = NULL;
 
@@ -109,7 +110,8 @@ lg_workdb_find(Oid dboid, bool create)
 	room->phase = LG_DB_IDLE;
 	room->pid = 0;
 	room->latch = NULL;
-	room->absent = room->started = room->doubtful = false;
+	room->started = room->doubtful = room->gone = false;
+	room->absent = 0;
 	room->away_until = room->not_before = 0;
 	room->drained = 0;
 	pg_atomic_write_u32(&room->wanted, 0);
@@ -243,11 +245,33 @@ lg_worker_transaction(void (*body) (void *arg), void *arg)
 	return done;
 }
 
+/* The catalog is not read under the lock: a look-up may wait for other locks. */
+static void
+look_for_databases(void *arg)
+{
+	(void) arg;
+	for (int i = 0; i < LG_WORK_DATABASES; i++)
+	{
+		LgWorkDb   *db = &lg_work->dbs[i];
+		Oid			dboid = db->dboid;
+		bool		there = SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(dboid));
+
+		LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
+		if (db->dboid == dboid && db->doubtful && db->phase == LG_DB_IDLE)
+		{
+			db->gone = !there;
+			db->doubtful = false;
+			if (db->gone)
+				pg_atomic_write_u32(&db->wanted, 0);
+		}
+		LWLockRelease(lg_lock(LG_LOCK_WORKER));
+	}
+}
+
 static void
 look_for_extension(void *arg)
 {
-	*(bool *) arg = OidIsValid(get_extension_oid("listguard", true)) &&
-		OidIsValid(get_relname_relid("progress", get_namespace_oid(LG_SCHEMA, true)));
+	*(bool *) arg = OidIsValid(get_extension_oid("listguard", true));
 }
 
 /* Connected: say whether there is anything for us in this database. */
@@ -260,10 +284,14 @@ report_start(void)
 		present = false;
 	LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
 	self->started = self->doubtful = false;
-	self->absent = !present;
-	if (!present)
+	if (present)
+		self->absent = 0;
+	else
 	{
-		self->not_before = GetCurrentTimestamp() + (int64) RETRY_START_MS * 1000;
+		self->not_before = GetCurrentTimestamp() +
+			((int64) ABSENT_MS * 1000 << Min(self->absent, ABSENT_DOUBLINGS));
+		self->absent++;
+		pg_atomic_write_u32(&self->wanted, 0);
 		lg_request_fail_all(self->dboid, false);
 	}
 	LWLockRelease(lg_lock(LG_LOCK_WORKER));
@@ -278,7 +306,8 @@ leave_if_idle(void)
 	bool		leave;
 
 	LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
-	leave = pg_atomic_read_u32(&self->wanted) == 0 && !lg_workdb_has_request(self->dboid);
+	leave = pg_atomic_read_u32(&self->wanted) == 0 && !lg_workdb_has_request(self->dboid) &&
+		!lg_drain_reads_open();
 	LWLockRelease(lg_lock(LG_LOCK_WORKER));
 	return leave;
 }
@@ -307,7 +336,8 @@ drain_if_due(TimestampTz *due)
 {
 	LgDrainResult result;
 
-	if (pg_atomic_read_u32(&self->wanted) == 0 || GetCurrentTimestamp() < *due)
+	if (GetCurrentTimestamp() < *due ||
+		(pg_atomic_read_u32(&self->wanted) == 0 && !lg_drain_reap_due()))
 		return false;
 	pg_atomic_exchange_u32(&self->wanted, 0);
 	result = lg_drain_batch();
@@ -330,17 +360,34 @@ work_loop(void)
 	while (!lg_worker_must_leave())
 	{
 		bool		served = lg_request_serve();
+		bool		asked = pg_atomic_read_u32(&self->wanted) != 0;
 		bool		drained = drain_if_due(&due);
 		bool		wanted = pg_atomic_read_u32(&self->wanted) != 0;
 
 		CHECK_FOR_INTERRUPTS();
-		if (served || drained)
+		if (served || (drained && asked))
 			last = GetCurrentTimestamp();
 		else if (TimestampDifferenceExceeds(last, GetCurrentTimestamp(), IDLE_MS) && leave_if_idle())
 			return;
 		if (!served && !(wanted && GetCurrentTimestamp() >= due))
 			wait_for_work(wanted ? DRAIN_PAUSE_MS : IDLE_MS / 10);
 	}
+}
+
+/*
+ * lg_scout_main
+ *		Connected to no database: which of the databases that a worker could not
+ *		get into are no more?
+ */
+void
+lg_scout_main(Datum arg)
+{
+	(void) arg;
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(InvalidOid, InvalidOid, 0);
+	(void) lg_worker_transaction(look_for_databases, NULL);
+	proc_exit(0);
 }
 
 /*
