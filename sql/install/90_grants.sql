@@ -2,3 +2,13 @@
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA listguard FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION listguard.guard() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    listguard.ticket_audience(),
+    listguard.request_export(regclass, text[], name[], bigint, text, text, timestamptz),
+    listguard.present_ticket(text[])
+    TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    listguard.add_approver(text, text, text, timestamptz, name),
+    listguard.revoke_approver(text),
+    listguard.set_export_policy(regclass, integer, interval, bigint, interval)
+    TO listguard_admin;
