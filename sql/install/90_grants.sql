@@ -2,6 +2,16 @@
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA listguard FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION listguard.guard() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    listguard.ticket_audience(),
+    listguard.request_export(regclass, text[], name[], bigint, text, text, timestamptz),
+    listguard.present_ticket(text[])
+    TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    listguard.add_approver(text, text, text, timestamptz, name),
+    listguard.revoke_approver(text),
+    listguard.set_export_policy(regclass, integer, interval, bigint, interval)
+    TO listguard_admin;
 
 -- The sealed types: an application role needs all of them.  _seal asks for protect or the worker itself; a partition's
 -- maker needs seal_row, which refuses elsewhere.
