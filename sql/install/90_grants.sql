@@ -13,7 +13,7 @@ GRANT EXECUTE ON FUNCTION
     listguard.set_export_policy(regclass, integer, interval, bigint, interval)
     TO listguard_admin;
 
--- The sealed types: an application role needs all of them.  _seal asks for protect or the worker itself; a partition's
+-- The sealed types: an application role needs all of them.  _seal and _list_number ask for protect or the worker itself; a partition's
 -- maker needs seal_row, which refuses elsewhere.
 DO $types$
 DECLARE
@@ -23,7 +23,7 @@ BEGIN
         SELECT p.oid FROM pg_catalog.pg_proc p
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'listguard'::pg_catalog.regnamespace
           AND (p.proname OPERATOR(pg_catalog.~) '^sealed_(email|lookup|text)_' OR
-               p.proname OPERATOR(pg_catalog.=) ANY ('{domain,seal_row,_seal,_seal_lookup,_seal_text}'))
+               p.proname OPERATOR(pg_catalog.=) ANY ('{domain,seal_row,_seal,_seal_lookup,_seal_text,_list_number}'))
     LOOP
         EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', f);
     END LOOP;
