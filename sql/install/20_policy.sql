@@ -324,7 +324,8 @@ CREATE FUNCTION listguard._convert(relation regclass, columns name[], list_colum
 DECLARE
     parts text[] := '{}';
     c record;
-    number text := coalesce(format('listguard._list_number(%s, %I::text)', relation::oid, list_column), list_no::text);
+    number text := CASE WHEN list_column IS NULL THEN list_no::text
+                        ELSE format('listguard._list_number(%s, %I::text)', relation::oid, list_column) END;
 BEGIN
     FOR c IN
         SELECT a.attname, listguard._sealing_of(a.atttypid) AS sealing, a.atttypmod FROM pg_attribute a
