@@ -328,10 +328,9 @@ DECLARE
                         ELSE format('listguard._list_number(%s, %I::text)', relation::oid, list_column) END;
 BEGIN
     FOR c IN
-        SELECT a.attname, listguard._sealing_of(a.atttypid) AS sealing, a.atttypmod FROM pg_attribute a
+        SELECT a.attname, listguard._sealing_of(a.atttypid) AS sealing FROM pg_attribute a
         WHERE a.attrelid = relation AND a.attname = ANY (columns) ORDER BY a.attnum
     LOOP
-        CONTINUE WHEN c.sealing <> 'text' AND list_column IS NULL AND c.atttypmod = list_no;
         parts := parts || format('ALTER COLUMN %I TYPE listguard.%s%s USING listguard.%s(%I%s, %s)', c.attname,
             CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END,
             CASE WHEN list_column IS NULL THEN format('(%s)', list_no) END,
@@ -482,7 +481,7 @@ BEGIN
     END IF;
     SELECT * INTO was FROM listguard.protected_table p WHERE p.relation = listguard._relation_name(protect.relation);
     row := listguard._register(protect.relation, columns, protect.list_column, protect.open_columns, protect.bulk_threshold, protect.mode, protect.audit);
-    PERFORM listguard._convert(protect.relation, columns, row.list_column, row.list_no);
+    PERFORM listguard._convert(protect.relation, ARRAY(SELECT unnest(columns) EXCEPT SELECT unnest(was.sealed_columns)), row.list_column, row.list_no);
     PERFORM listguard._guard_table(m::regclass) FROM listguard._members(protect.relation) m;
     IF was.list_no IS DISTINCT FROM row.list_no THEN
         PERFORM listguard._take_over_privileges(protect.relation, protect.keep_access);
