@@ -54,6 +54,13 @@
 #define LG_PLANNER_PASS	parse, query_string, cursorOptions, boundParams
 #endif
 
+/* 18 replaced pg_attribute_noreturn(), which stood behind, by a prefix. */
+#if PG_VERSION_NUM >= 180000
+#define LG_NORETURN	pg_noreturn
+#else
+#define LG_NORETURN	__attribute__((noreturn))
+#endif
+
 /* 16 moved permissions out of RangeTblEntry into RTEPermissionInfo. */
 #if PG_VERSION_NUM >= 160000
 #include "nodes/parsenodes.h"

@@ -48,7 +48,7 @@ lg_ticket_now(void)
  * refuse
  *		One message for all reasons; the reason is for the auditor.
  */
-static void pg_attribute_noreturn()
+LG_NORETURN static void
 refuse(const uint8 *jti, const char *reason)
 {
 	LgEvent		ev;
