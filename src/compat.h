@@ -20,6 +20,11 @@
 #include "varatt.h"
 #endif
 
+/* 18 writes pg_noreturn before a declaration where pg_attribute_noreturn() stood behind it. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn	__attribute__((noreturn))
+#endif
+
 /* 17 replaced BackendId (1-based) by ProcNumber (0-based). */
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
@@ -52,13 +57,6 @@
 #else
 #define LG_PLANNER_ARGS	Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams
 #define LG_PLANNER_PASS	parse, query_string, cursorOptions, boundParams
-#endif
-
-/* 18 replaced pg_attribute_noreturn(), which stood behind, by a prefix. */
-#if PG_VERSION_NUM >= 180000
-#define LG_NORETURN	pg_noreturn
-#else
-#define LG_NORETURN	__attribute__((noreturn))
 #endif
 
 /* 16 moved permissions out of RangeTblEntry into RTEPermissionInfo. */

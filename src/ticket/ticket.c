@@ -48,7 +48,7 @@ lg_ticket_now(void)
  * refuse
  *		One message for all reasons; the reason is for the auditor.
  */
-LG_NORETURN static void
+pg_noreturn static void
 refuse(const uint8 *jti, const char *reason)
 {
 	LgEvent		ev;
