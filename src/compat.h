@@ -20,6 +20,11 @@
 #include "varatt.h"
 #endif
 
+/* 18 writes pg_noreturn before a declaration where pg_attribute_noreturn() stood behind it. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn	__attribute__((noreturn))
+#endif
+
 /* 17 replaced BackendId (1-based) by ProcNumber (0-based). */
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"

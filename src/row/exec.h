@@ -146,7 +146,7 @@ extern void lg_statement_check_poison(void);
 extern void lg_statement_reset(void);
 extern void lg_read_note_list(LgRead *read, int32 list_no);
 extern LgRead *lg_statement_read(Oid relid);
-extern void pg_attribute_noreturn() lg_refuse(int code, LgRead *read, int64 rows);
+pg_noreturn extern void lg_refuse(int code, LgRead *read, int64 rows);
 
 /* exec_report.c: events */
 extern void lg_exec_merge(LgExec *x);

@@ -121,7 +121,9 @@ tightest_window(int64 *left)
 	return at;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void refuse_limit(const char *id);
+
+static void
 refuse_limit(const char *id)
 {
 	int64		left;

@@ -8,9 +8,6 @@
 #include "compat.h"
 
 #include "access/xact.h"
-#include "catalog/pg_database.h"
-#include "commands/dbcommands.h"
-#include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
@@ -49,46 +46,12 @@ check_alter_system(const AlterSystemStmt *stmt)
 				 errhint("Change the configuration file.")));
 }
 
-/* A worker connected to the database would make the command fail. */
-static void
-send_worker_away(Node *stmt)
-{
-	const char *name = NULL;
-	Oid			dboid;
-
-	if (IsA(stmt, DropdbStmt))
-		name = ((DropdbStmt *) stmt)->dbname;
-	else if (IsA(stmt, AlterDatabaseStmt))
-		name = ((AlterDatabaseStmt *) stmt)->dbname;
-	else if (IsA(stmt, RenameStmt) && ((RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
-		name = ((RenameStmt *) stmt)->subname;
-	else if (IsA(stmt, CreatedbStmt))
-	{
-		ListCell   *lc;
-
-		name = "template1";
-		foreach(lc, ((CreatedbStmt *) stmt)->options)
-		{
-			DefElem    *option = lfirst_node(DefElem, lc);
-
-			if (strcmp(option->defname, "template") == 0 && option->arg != NULL)
-				name = defGetString(option);
-		}
-	}
-	if (name == NULL || !IsTransactionState())
-		return;
-	dboid = get_database_oid(name, true);
-	if (OidIsValid(dboid))
-		lg_worker_stand_down(dboid);
-}
-
 /* What the command must meet before it runs; the statement to run. */
 static Node *
 check_command(Node *stmt)
 {
 	if (IsA(stmt, AlterSystemStmt))
 		check_alter_system((AlterSystemStmt *) stmt);
-	send_worker_away(stmt);
 	if (lg_is_internal() || lg_in_worker() || !IsTransactionState() ||
 		IsAbortedTransactionBlockState() || !OidIsValid(MyDatabaseId) || IsA(stmt, TransactionStmt))
 		return stmt;
