@@ -5,8 +5,6 @@ CREATE FUNCTION listguard._as_owner(relation regclass, command text) RETURNS voi
     AS 'MODULE_PATHNAME', 'listguard_as_owner' LANGUAGE C VOLATILE STRICT;
 CREATE FUNCTION listguard._internal(command text) RETURNS void
     AS 'MODULE_PATHNAME', 'listguard_internal' LANGUAGE C VOLATILE STRICT;
-CREATE FUNCTION listguard._event(kind text, relation text, detail jsonb) RETURNS void
-    AS 'MODULE_PATHNAME', 'listguard_event' LANGUAGE C VOLATILE;
 CREATE FUNCTION listguard._ensure_keyset() RETURNS void
     AS 'MODULE_PATHNAME', 'listguard_ensure_keyset' LANGUAGE C VOLATILE;
 CREATE FUNCTION listguard._unused_list_number() RETURNS int4

@@ -2,8 +2,8 @@
  *
  * protect.c
  *		What protect, grant_access and set_limit (sql/install/20_policy.sql) ask
- *		of C: commands run as another role, keys, lists, events, and two looks
- *		into expressions.
+ *		of C: commands run as another role, keys, lists, and two looks into
+ *		expressions.
  *
  * All but listguard._list_number are executable by the extension's owner only.
  *
@@ -31,13 +31,11 @@
 #include "parser/parser.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 #include "utils/syscache.h"
 
-#include "audit/audit.h"
 #include "errcodes.h"
 #include "key/keyring.h"
 #include "policy/grant.h"
@@ -45,7 +43,6 @@
 
 PG_FUNCTION_INFO_V1(listguard_as_owner);
 PG_FUNCTION_INFO_V1(listguard_internal);
-PG_FUNCTION_INFO_V1(listguard_event);
 PG_FUNCTION_INFO_V1(listguard_ensure_keyset);
 PG_FUNCTION_INFO_V1(listguard_unused_list_number);
 PG_FUNCTION_INFO_V1(listguard_create_list);
@@ -112,41 +109,6 @@ Datum
 listguard_internal(PG_FUNCTION_ARGS)
 {
 	run_as(lg_extension_owner(), text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	PG_RETURN_VOID();
-}
-
-static LgEventKind
-kind_of(const char *name)
-{
-	if (strcmp(name, "grant") == 0)
-		return LG_EV_GRANT;
-	if (strcmp(name, "limit") == 0)
-		return LG_EV_LIMIT;
-	if (strcmp(name, "setting") == 0)
-		return LG_EV_SETTING;
-	if (strcmp(name, "ddl") == 0)
-		return LG_EV_DDL;
-	elog(ERROR, "unknown kind of event: %s", name);
-	return LG_EV_SETTING;
-}
-
-/*
- * _event(kind, relation or NULL, detail)
- *		Put a change of the registry on record, synced.
- */
-Datum
-listguard_event(PG_FUNCTION_ARGS)
-{
-	LgEvent		ev;
-
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(2))
-		elog(ERROR, "an event needs a kind and a detail");
-	lg_require_preload();
-	lg_event_init(&ev, kind_of(text_to_cstring(PG_GETARG_TEXT_PP(0))), LG_OUT_OK);
-	if (!PG_ARGISNULL(1))
-		ev.relation = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	ev.detail = JsonbToCString(NULL, &PG_GETARG_JSONB_P(2)->root, 0);
-	lg_audit_event(&ev, LG_SYNCED, NULL);
 	PG_RETURN_VOID();
 }
 
