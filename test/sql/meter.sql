@@ -1,6 +1,5 @@
 -- What statements cost, and what happens above threshold and limits.
 \set VERBOSITY terse
-\set HIDE_TOAST_COMPRESSION on
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS listguard CASCADE;
 CREATE ROLE meter_app;
@@ -13,7 +12,6 @@ SELECT listguard.protect('meter_quiet', '{email}', bulk_threshold => 10, mode =>
 SELECT listguard.grant_access('meter_app', 'meter_t', '{view,reveal,insert,update,delete}');
 SELECT listguard.grant_access('meter_app', 'meter_quiet', '{view,reveal}');
 ANALYZE meter_t;
--- An error's message without the id of its event.
 CREATE FUNCTION meter_used() RETURNS bigint LANGUAGE sql AS
     $$SELECT coalesce(max(used), 0)::bigint FROM listguard.session_meter WHERE pid = pg_backend_pid()$$;
 SELECT meter_used() AS before \gset

@@ -32,6 +32,7 @@ $node->safe_psql('postgres', qq{
 	SELECT listguard.grant_access('small', 't', '{view,reveal}');
 	SELECT listguard.grant_access('writer', 't', '{view,insert}', lists => '{news0,news1}');
 	GRANT SELECT ON t TO stranger;
+	GRANT CREATE ON SCHEMA public TO owner;
 	SELECT listguard.set_limit('small', 100, interval '1 hour');
 	ANALYZE t;
 });
@@ -130,7 +131,7 @@ is(charge('SELECT id FROM t WHERE email = $$reader9@example.org$$'), 1, 'a searc
 is(charge('BEGIN; SELECT id FROM t LIMIT 50; ROLLBACK'), 50, 'ROLLBACK gives nothing back');
 is(charge('BEGIN; SAVEPOINT s; SELECT id FROM t LIMIT 50; ROLLBACK TO s; SELECT id FROM t LIMIT 5; COMMIT'), 55,
 	'nor does ROLLBACK TO');
-is(charge('SELECT id, 1 / 0 FROM t WHERE id < 4'), 1, 'nor an error');
+is(charge('SELECT id, 1 / (id - id) FROM t WHERE id < 4'), 1, 'nor an error');
 cmp_ok(charge('SELECT * FROM t'), '>', $threshold, 'a refused statement is charged');
 is(charge('SELECT 1'), 0, 'what reads no list costs nothing');
 is(charge('EXPLAIN SELECT * FROM t'), 0, 'EXPLAIN costs nothing');
