@@ -10,6 +10,8 @@
 #include "compat.h"
 
 #include "audit/audit.h"
+#include "audit/record.h"
+#include "audit/spool.h"
 #include "hooks.h"
 #include "key/keyring.h"
 #include "policy/registry.h"
@@ -79,3 +81,16 @@ WEAK void lg_audit_end(LgOpenRead *open, LgOutcome outcome, int64 rows, int64 re
 WEAK bool lg_audit_ready(void) { return true; }
 WEAK const uint8 *lg_node_id(void) { static const uint8 none[16] = {0}; return none; }
 WEAK void lg_audit_init_backend(void) {}
+WEAK LgSpoolPos lg_spool_write_position(void) { return 0; }
+WEAK LgSpoolPos lg_spool_oldest_position(void) { return 0; }
+WEAK bool lg_spool_sync(LgSpoolPos pos) { return false; }
+WEAK LgSpoolReader *lg_spool_open(LgSpoolPos pos) { UNBUILT(); return NULL; }
+WEAK bool lg_spool_next(LgSpoolReader *reader, LgSpoolItem *item) { UNBUILT(); return false; }
+WEAK void lg_spool_close(LgSpoolReader *reader) {}
+WEAK void lg_spool_maintain(void) {}
+WEAK void lg_spool_recycle(LgSpoolPos drained) {}
+WEAK void lg_audit_apply(const LgSpoolItem *item) { UNBUILT(); }
+WEAK void lg_audit_alarm(const char *what, uint64 from_seq, uint64 to_seq) { UNBUILT(); }
+WEAK int lg_audit_reap(void) { UNBUILT(); return 0; }
+WEAK void lg_progress_lock(LgSpoolPos *pos, uint64 *last_seq) { UNBUILT(); }
+WEAK void lg_progress_set(LgSpoolPos pos, uint64 last_seq) { UNBUILT(); }

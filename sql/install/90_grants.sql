@@ -2,3 +2,30 @@
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA listguard FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION listguard.guard() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    listguard.ticket_audience(),
+    listguard.request_export(regclass, text[], name[], bigint, text, text, timestamptz),
+    listguard.present_ticket(text[])
+    TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    listguard.add_approver(text, text, text, timestamptz, name),
+    listguard.revoke_approver(text),
+    listguard.set_export_policy(regclass, integer, interval, bigint, interval)
+    TO listguard_admin;
+
+-- The sealed types: an application role needs all of them.  _seal asks for protect or the worker itself; a partition's
+-- maker needs seal_row, which refuses elsewhere.
+DO $types$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN
+        SELECT p.oid FROM pg_catalog.pg_proc p
+        WHERE p.pronamespace OPERATOR(pg_catalog.=) 'listguard'::pg_catalog.regnamespace
+          AND (p.proname OPERATOR(pg_catalog.~) '^sealed_(email|lookup|text)_' OR
+               p.proname OPERATOR(pg_catalog.=) ANY ('{domain,seal_row,_seal,_seal_lookup,_seal_text}'))
+    LOOP
+        EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', f);
+    END LOOP;
+END
+$types$;

@@ -306,6 +306,20 @@ lg_key_list(uint32 key_id)
 	return row->exists ? row->list_no : -1;
 }
 
+LgKeyState
+lg_key_state(uint32 key_id)
+{
+	const LgKeyRow *row;
+
+	refresh();
+	if (key_id != 0 && cache.last.key_id == key_id)
+		return LG_KEY_LIVE;
+	row = key_row(key_id);
+	if (!row->exists)
+		return LG_KEY_UNKNOWN;
+	return row->shredded ? LG_KEY_DESTROYED : LG_KEY_LIVE;
+}
+
 /*
  * lg_index_keys
  *		Token keys of the newest epoch; LG004 without keyset or root key.

@@ -40,6 +40,16 @@ extern const LgKey *lg_key_by_id(uint32 key_id, bool missing_ok);
 extern const LgKey *lg_key_for_list(int32 list_no);
 /* Which list a key seals, without unwrapping; -1 if unknown here. Leakproof-cheap: cached. */
 extern int32 lg_key_list(uint32 key_id);
+
+typedef enum LgKeyState
+{
+	LG_KEY_UNKNOWN,				/* not in this database (yet) */
+	LG_KEY_LIVE,
+	LG_KEY_DESTROYED			/* the row is there, the key is not */
+} LgKeyState;
+
+/* What became of a key, without unwrapping it; raises nothing, cached. */
+extern LgKeyState lg_key_state(uint32 key_id);
 /* LG004 if the database has no keyset yet (HINT: protect a table first). */
 extern const LgIndexKeys *lg_index_keys(void);
 /* False if the database has no keyset yet. */

@@ -1,0 +1,245 @@
+/*-------------------------------------------------------------------------
+ *
+ * binding.c
+ *		Names and oids: what a registry row's name means now.
+ *
+ * Registry rows name roles and relations by text.  listguard.binding, which no
+ * dump carries, says which oid a name stood for when it was first used here:
+ * a row counts only while both match, so that a role or table made anew under
+ * an old name inherits nothing.  Where there is no binding yet, after a
+ * restore, the name counts and the worker is asked to bind it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/varlena.h"
+
+#include "audit/audit.h"
+#include "policy/policy.h"
+#include "worker/worker.h"
+
+#define Anum_kind	1
+#define Anum_name	2
+#define Anum_oid	3
+
+typedef struct Binding
+{
+	char	   *name;
+	bool		is_role;
+	Oid			oid;
+} Binding;
+
+static struct
+{
+	uint64		generation;
+	List	   *all;			/* of Binding */
+	bool		loaded;
+	bool		asked;			/* the worker, for the missing ones */
+}			cache;
+
+/*
+ * lg_relation_name
+ *		schema.table, both quoted where needed; NULL if the relation is gone.
+ */
+char *
+lg_relation_name(Oid relid)
+{
+	char	   *relname = get_rel_name(relid);
+	char	   *nspname = relname != NULL ? get_namespace_name(get_rel_namespace(relid)) : NULL;
+
+	return nspname != NULL ? quote_qualified_identifier(nspname, relname) : NULL;
+}
+
+static void
+load_binding(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	MemoryContext old = MemoryContextSwitchTo(lg_registry_memory());
+	Binding    *binding = palloc(sizeof(Binding));
+	bool		isnull;
+
+	(void) arg;
+	binding->is_role = strcmp(lg_registry_text(tuple, Anum_kind, desc), "role") == 0;
+	binding->name = lg_registry_text(tuple, Anum_name, desc);
+	binding->oid = DatumGetObjectId(heap_getattr(tuple, Anum_oid, desc, &isnull));
+	cache.all = lappend(cache.all, binding);
+	MemoryContextSwitchTo(old);
+}
+
+/* All bindings, of the generation that the caches now hold. */
+static void
+load(void)
+{
+	uint64		generation = lg_registry_loaded();
+
+	if (cache.loaded && cache.generation == generation)
+		return;
+	memset(&cache, 0, sizeof(cache));
+	lg_registry_scan("binding", NULL, 0, NULL, load_binding, NULL);
+	cache.generation = generation;
+	cache.loaded = true;
+}
+
+/*
+ * unbound
+ *		Ask the worker, once per generation and without waiting, to bind names.
+ */
+static void
+unbound(void)
+{
+	if (cache.asked || lg_in_worker() || RecoveryInProgress())
+		return;
+	cache.asked = true;
+	(void) lg_worker_request(LG_WORK_BIND, InvalidOid, NULL, 0);
+}
+
+/* The oid, if the binding of the name agrees with it; else InvalidOid. */
+static Oid
+if_bound(bool is_role, const char *name, Oid oid)
+{
+	ListCell   *lc;
+
+	if (!OidIsValid(oid))
+		return InvalidOid;
+	load();
+	foreach(lc, cache.all)
+	{
+		Binding    *binding = lfirst(lc);
+
+		if (binding->is_role == is_role && strcmp(binding->name, name) == 0)
+			return binding->oid == oid ? oid : InvalidOid;
+	}
+	unbound();
+	return oid;
+}
+
+/*
+ * lg_resolve_role
+ *		The role that a registry row's name means; InvalidOid: none, or another
+ *		role than the one it was bound to.
+ */
+Oid
+lg_resolve_role(const char *name)
+{
+	return if_bound(true, name, get_role_oid(name, true));
+}
+
+/*
+ * lg_resolve_relation
+ *		The same for a relation.
+ */
+Oid
+lg_resolve_relation(const char *name)
+{
+	char	   *copy = pstrdup(name);
+	List	   *parts;
+	Oid			nsp;
+
+	/* Not textToQualifiedNameList: a malformed name is inert, not an error. */
+	if (!SplitIdentifierString(copy, '.', &parts) || list_length(parts) != 2)
+		return InvalidOid;
+	nsp = get_namespace_oid(linitial(parts), true);
+	if (!OidIsValid(nsp))
+		return InvalidOid;
+	return if_bound(false, name, get_relname_relid(lsecond(parts), nsp));
+}
+
+/*
+ * lg_registry_execute
+ *		Run one statement of ours as the extension's owner; returns the number of
+ *		rows.  NULL arguments are not supported.
+ */
+uint64
+lg_registry_execute(const char *sql, int nargs, Oid *types, Datum *values)
+{
+	Oid			save_user;
+	int			save_context;
+	uint64		processed;
+
+	GetUserIdAndSecContext(&save_user, &save_context);
+	SetUserIdAndSecContext(lg_extension_owner(),
+						   save_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	lg_internal_enter();
+	if (SPI_connect() != SPI_OK_CONNECT ||
+		SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0) < 0)
+		elog(ERROR, "could not write the registry");
+	processed = SPI_processed;
+	SPI_finish();
+	lg_internal_leave();
+	SetUserIdAndSecContext(save_user, save_context);
+	CommandCounterIncrement();
+	return processed;
+}
+
+/*
+ * lg_bind_in_worker
+ *		Bind every name of the registry that resolves and has no binding yet.
+ *
+ * In the worker's own transaction; one event tells how many were bound.
+ */
+void
+lg_bind_in_worker(void)
+{
+	LgEvent		ev;
+	uint64		n;
+
+	if (!lg_extension_present())
+		return;
+	n = lg_registry_execute("INSERT INTO listguard.binding (kind, name, oid)"
+							" SELECT 'role', r.rolname, r.oid FROM pg_catalog.pg_roles r"
+							" WHERE r.rolname::text COLLATE \"C\" IN (SELECT role FROM listguard.access_grant"
+							" UNION SELECT role FROM listguard.row_limit)"
+							" UNION ALL"
+							" SELECT 'relation', n.relation, n.oid FROM (SELECT relation, pg_catalog.to_regclass(relation)::oid AS oid"
+							" FROM listguard.protected_table) n WHERE n.oid IS NOT NULL"
+							" ON CONFLICT DO NOTHING", 0, NULL, NULL);
+	if (n == 0)
+		return;
+	lg_event_init(&ev, LG_EV_SETTING, LG_OUT_OK);
+	ev.detail = psprintf("{\"bound\": " UINT64_FORMAT "}", n);
+	lg_audit_event(&ev, LG_SYNCED, NULL);
+}
+
+/*
+ * lg_registry_rename
+ *		A relation or role has a new name: the registry follows, in this
+ *		transaction.  Names as the registry writes them.
+ */
+void
+lg_registry_rename(bool is_role, const char *old_name, const char *new_name)
+{
+	static const char *const relation_sql[] = {
+		"UPDATE listguard.protected_table SET relation = $2 WHERE relation = $1",
+		"UPDATE listguard.list SET relation = $2 WHERE relation = $1",
+		"UPDATE listguard.access_grant SET relation = $2 WHERE relation = $1",
+		"UPDATE listguard.row_limit SET relation = $2 WHERE relation = $1",
+		"UPDATE listguard.export_policy SET relation = $2 WHERE relation = $1",
+		"UPDATE listguard.binding SET name = $2 WHERE name = $1 AND kind = 'relation'"
+	};
+	static const char *const role_sql[] = {
+		"UPDATE listguard.access_grant SET role = $2 WHERE role = $1",
+		"UPDATE listguard.row_limit SET role = $2 WHERE role = $1",
+		"UPDATE listguard.approver SET role = $2 WHERE role = $1",
+		"UPDATE listguard.binding SET name = $2 WHERE name = $1 AND kind = 'role'"
+	};
+	const char *const *sql = is_role ? role_sql : relation_sql;
+	int			n = is_role ? lengthof(role_sql) : lengthof(relation_sql);
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[2];
+
+	values[0] = CStringGetTextDatum(old_name);
+	values[1] = CStringGetTextDatum(new_name);
+	for (int i = 0; i < n; i++)
+		(void) lg_registry_execute(sql[i], 2, types, values);
+}

@@ -1,0 +1,207 @@
+/*-------------------------------------------------------------------------
+ *
+ * io.c
+ *		Input, output, type modifiers and casts of the sealed types, as SQL
+ *		calls them.
+ *
+ * Binary format carries the bytes of the text form: what is hidden in text is
+ * hidden in binary.  A type modifier is the number of a list; neither reading
+ * nor printing one looks at a table, as both happen where none can be read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include <sodium.h>
+
+#include "fmgr.h"
+#include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "common/normal.h"
+#include "key/keyring.h"
+#include "policy/registry.h"
+#include "type/type.h"
+#include "worker/worker.h"
+
+static Datum
+input(FunctionCallInfo fcinfo, int type)
+{
+	char	   *text = PG_GETARG_CSTRING(0);
+
+	PG_RETURN_POINTER(lg_sealed_input(type, text, strlen(text), PG_GETARG_INT32(2)));
+}
+
+static Datum
+receive(FunctionCallInfo fcinfo, int type)
+{
+	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
+	int			len;
+	char	   *text = pq_getmsgtext(buf, buf->len - buf->cursor, &len);
+	struct varlena *value = lg_sealed_input(type, text, len, PG_GETARG_INT32(2));
+
+	sodium_memzero(text, len);
+	pfree(text);
+	PG_RETURN_POINTER(value);
+}
+
+static Datum
+from_text(FunctionCallInfo fcinfo, int type)
+{
+	text	   *in = PG_GETARG_TEXT_PP(0);
+
+	PG_RETURN_POINTER(lg_sealed_input(type, VARDATA_ANY(in), VARSIZE_ANY_EXHDR(in), PG_GETARG_INT32(1)));
+}
+
+/*
+ * With the numbers of lists open to anybody, one could seal guesses under a
+ * list's key and compare ciphertexts: protect and the worker are answered only.
+ */
+static void
+check_internal(void)
+{
+	if (!lg_is_internal() && !lg_in_worker())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("only listguard itself seals values under a list of its choice")));
+}
+
+/* For protect: a text under a given list. */
+static Datum
+seal(FunctionCallInfo fcinfo, int type)
+{
+	text	   *in = PG_GETARG_TEXT_PP(0);
+
+	lg_require_preload();
+	check_internal();
+	PG_RETURN_POINTER(lg_sealed_make(type, VARDATA_ANY(in), VARSIZE_ANY_EXHDR(in), PG_GETARG_INT32(1)));
+}
+
+#define SEALED_TYPE(name, type) \
+PG_FUNCTION_INFO_V1(listguard_##name##_in); \
+Datum listguard_##name##_in(PG_FUNCTION_ARGS) { return input(fcinfo, type); } \
+PG_FUNCTION_INFO_V1(listguard_##name##_recv); \
+Datum listguard_##name##_recv(PG_FUNCTION_ARGS) { return receive(fcinfo, type); } \
+PG_FUNCTION_INFO_V1(listguard_##name##_from_text); \
+Datum listguard_##name##_from_text(PG_FUNCTION_ARGS) { return from_text(fcinfo, type); } \
+PG_FUNCTION_INFO_V1(listguard_seal_##name); \
+Datum listguard_seal_##name(PG_FUNCTION_ARGS) { return seal(fcinfo, type); }
+
+SEALED_TYPE(email, LG_TYPE_EMAIL)
+SEALED_TYPE(lookup, LG_TYPE_LOOKUP)
+SEALED_TYPE(text, LG_TYPE_TEXT)
+
+PG_FUNCTION_INFO_V1(listguard_sealed_out);
+PG_FUNCTION_INFO_V1(listguard_sealed_send);
+PG_FUNCTION_INFO_V1(listguard_sealed_text);
+PG_FUNCTION_INFO_V1(listguard_sealed_coerce);
+PG_FUNCTION_INFO_V1(listguard_sealed_reseal);
+PG_FUNCTION_INFO_V1(listguard_sealed_typmod_in);
+PG_FUNCTION_INFO_V1(listguard_sealed_typmod_out);
+PG_FUNCTION_INFO_V1(listguard_email_domain);
+
+Datum
+listguard_sealed_out(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_CSTRING(lg_sealed_show((struct varlena *) PG_GETARG_VARLENA_PP(0)));
+}
+
+Datum
+listguard_sealed_send(PG_FUNCTION_ARGS)
+{
+	char	   *text = lg_sealed_show((struct varlena *) PG_GETARG_VARLENA_PP(0));
+	StringInfoData buf;
+
+	pq_begintypsend(&buf);
+	pq_sendtext(&buf, text, strlen(text));
+	pfree(text);
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}
+
+/* Explicit cast to text, varchar and char. */
+Datum
+listguard_sealed_text(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(lg_sealed_reveal((struct varlena *) PG_GETARG_VARLENA_PP(0))));
+}
+
+/* Cast to the same type with a type modifier: the value moves to that list. */
+Datum
+listguard_sealed_coerce(PG_FUNCTION_ARGS)
+{
+	int32		list_no = PG_GETARG_INT32(1);
+
+	lg_require_preload();
+	if (list_no < 0)
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	PG_RETURN_DATUM(lg_sealed_move(PG_GETARG_DATUM(0), list_no));
+}
+
+/* For protect: a value that is sealed already, under a given list. */
+Datum
+listguard_sealed_reseal(PG_FUNCTION_ARGS)
+{
+	lg_require_preload();
+	check_internal();
+	PG_RETURN_DATUM(lg_sealed_move(PG_GETARG_DATUM(0), PG_GETARG_INT32(1)));
+}
+
+Datum
+listguard_sealed_typmod_in(PG_FUNCTION_ARGS)
+{
+	int			n;
+	int32	   *numbers = ArrayGetIntegerTypmods(PG_GETARG_ARRAYTYPE_P(0), &n);
+
+	if (n != 1 || numbers[0] <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a sealed type's modifier is the number of one list")));
+	PG_RETURN_INT32(numbers[0]);
+}
+
+Datum
+listguard_sealed_typmod_out(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_CSTRING(psprintf("(%d)", PG_GETARG_INT32(0)));
+}
+
+/*
+ * The domain of an address, as lower-case A-labels: what mail statistics
+ * group by.  Not a reveal, but a privilege of its own.
+ */
+Datum
+listguard_email_domain(PG_FUNCTION_ARGS)
+{
+	char		normal[LG_NORMAL_BOUND(LG_MAX_ADDRESS_BYTES)];
+	size_t		normal_len;
+	size_t		domain_off;
+	size_t		err_pos;
+	size_t		len;
+	const char *why;
+	char	   *address;
+	text	   *domain;
+	LgValueView view;
+
+	lg_require_preload();
+	lg_sealed_view(&view, (struct varlena *) PG_GETARG_VARLENA_PP(0));
+	if (!lg_grant_on_list(GetUserId(), lg_key_list(view.key_id), LG_PRIV_DOMAIN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for the domains of a list"),
+				 errhint("Ask for \"domain\" on the list, with listguard.grant_access().")));
+	address = lg_sealed_open(&view, &len);
+	if (GetDatabaseEncoding() != PG_UTF8)
+		address = pg_server_to_any(address, (int) len, PG_UTF8);
+	if (lg_address_normal(normal, sizeof(normal), &normal_len, &domain_off,
+						  address, strlen(address), &err_pos, &why) != LG_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("sealed value is not an address")));
+	domain = cstring_to_text_with_len(normal + domain_off, (int) (normal_len - domain_off));
+	sodium_memzero(normal, normal_len);
+	sodium_memzero(address, strlen(address));
+	PG_RETURN_TEXT_P(domain);
+}

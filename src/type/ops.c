@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * ops.c
+ *		Comparison and hashing of sealed values by their tokens.
+ *
+ * Leakproof: no key, no decryption, no error on any input.  The order is that
+ * of the tokens, which means nothing to anybody; it is there so that a btree
+ * can be built.  Equal tokens do not mean equal bytes (two lists, two
+ * spellings), so equalimage is false.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "common/hashfn.h"
+#include "fmgr.h"
+#include "port/pg_bswap.h"
+#include "utils/sortsupport.h"
+
+#include "type/type.h"
+
+/*
+ * fetch_token
+ *		Copy the token of a value, zeros where it has none.
+ *
+ * Of a toasted value only its beginning is fetched.
+ */
+static void
+fetch_token(uint8 token[LG_TOKEN_BYTES], Datum value)
+{
+	struct varlena *head = PG_DETOAST_DATUM_SLICE(value, 0, LG_FIXED_HEADER_BYTES + LG_TOKEN_BYTES);
+	const uint8 *p = (const uint8 *) VARDATA_ANY(head);
+
+	if (VARSIZE_ANY_EXHDR(head) >= LG_FIXED_HEADER_BYTES + LG_TOKEN_BYTES && (p[2] & LG_FLAG_TOKEN))
+		memcpy(token, p + LG_FIXED_HEADER_BYTES, LG_TOKEN_BYTES);
+	else
+		memset(token, 0, LG_TOKEN_BYTES);
+	if ((Pointer) head != DatumGetPointer(value))
+		pfree(head);
+}
+
+static int
+compare(Datum a, Datum b)
+{
+	uint8		token_a[LG_TOKEN_BYTES];
+	uint8		token_b[LG_TOKEN_BYTES];
+
+	fetch_token(token_a, a);
+	fetch_token(token_b, b);
+	return memcmp(token_a, token_b, LG_TOKEN_BYTES);
+}
+
+#define SEALED_OPERATOR(name, test) \
+PG_FUNCTION_INFO_V1(listguard_sealed_##name); \
+Datum listguard_sealed_##name(PG_FUNCTION_ARGS) \
+{ PG_RETURN_BOOL(compare(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)) test 0); }
+
+SEALED_OPERATOR(eq, ==)
+SEALED_OPERATOR(ne, !=)
+SEALED_OPERATOR(lt, <)
+SEALED_OPERATOR(le, <=)
+SEALED_OPERATOR(gt, >)
+SEALED_OPERATOR(ge, >=)
+
+PG_FUNCTION_INFO_V1(listguard_sealed_cmp);
+PG_FUNCTION_INFO_V1(listguard_sealed_sortsupport);
+PG_FUNCTION_INFO_V1(listguard_sealed_equalimage);
+PG_FUNCTION_INFO_V1(listguard_sealed_hash);
+PG_FUNCTION_INFO_V1(listguard_sealed_hash_extended);
+
+Datum
+listguard_sealed_cmp(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(compare(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
+}
+
+static int
+sort_compare(Datum a, Datum b, SortSupport ssup)
+{
+	(void) ssup;
+	return compare(a, b);
+}
+
+/* First bytes of the token as a number that sorts as they do. */
+static Datum
+sort_abbreviate(Datum value, SortSupport ssup)
+{
+	uint8		token[LG_TOKEN_BYTES];
+	Datum		key;
+
+	(void) ssup;
+	fetch_token(token, value);
+	memcpy(&key, token, sizeof(Datum));
+	return DatumBigEndianToNative(key);
+}
+
+/* Tokens are as good as random: the first bytes always tell them apart. */
+static bool
+sort_abort(int memtupcount, SortSupport ssup)
+{
+	(void) memtupcount;
+	(void) ssup;
+	return false;
+}
+
+Datum
+listguard_sealed_sortsupport(PG_FUNCTION_ARGS)
+{
+	SortSupport ssup = (SortSupport) PG_GETARG_POINTER(0);
+
+	ssup->comparator = sort_compare;
+	if (ssup->abbreviate)
+	{
+		ssup->comparator = ssup_datum_unsigned_cmp;
+		ssup->abbrev_converter = sort_abbreviate;
+		ssup->abbrev_abort = sort_abort;
+		ssup->abbrev_full_comparator = sort_compare;
+	}
+	PG_RETURN_VOID();
+}
+
+Datum
+listguard_sealed_equalimage(PG_FUNCTION_ARGS)
+{
+	(void) fcinfo;
+	PG_RETURN_BOOL(false);
+}
+
+Datum
+listguard_sealed_hash(PG_FUNCTION_ARGS)
+{
+	uint8		token[LG_TOKEN_BYTES];
+
+	fetch_token(token, PG_GETARG_DATUM(0));
+	return hash_any(token, LG_TOKEN_BYTES);
+}
+
+Datum
+listguard_sealed_hash_extended(PG_FUNCTION_ARGS)
+{
+	uint8		token[LG_TOKEN_BYTES];
+
+	fetch_token(token, PG_GETARG_DATUM(0));
+	return hash_any_extended(token, LG_TOKEN_BYTES, PG_GETARG_INT64(1));
+}

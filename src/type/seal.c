@@ -1,0 +1,439 @@
+/*-------------------------------------------------------------------------
+ *
+ * seal.c
+ *		Make a sealed value from text, open one, move one to another list.
+ *
+ * Values hold UTF-8 whatever the database's encoding is, so that tokens and
+ * dumps fit everywhere.  Plaintext in memory of our own is wiped; what the
+ * executor was given is the executor's.  Keys are asked for one at a time: a
+ * pointer from the keyring is good until the next lg_key_* call.
+ *
+ * Private to the backend: no locks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include <sodium.h>
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "replication/logicalworker.h"
+#include "utils/builtins.h"
+
+#include "common/normal.h"
+#include "errcodes.h"
+#include "key/keyring.h"
+#include "policy/registry.h"
+#include "row/road.h"
+#include "type/type.h"
+
+/* Normalised text up to this size needs no allocation. */
+#define SMALL_NORMAL	2048
+
+typedef struct Normal
+{
+	char		small[SMALL_NORMAL];
+	char	   *text;			/* small, or palloc'd */
+	size_t		len;
+	size_t		domain_off;		/* of an address */
+} Normal;
+
+const char *
+lg_sealed_type_name(int type)
+{
+	switch (type)
+	{
+		case LG_TYPE_EMAIL:
+			return "sealed_email";
+		case LG_TYPE_LOOKUP:
+			return "sealed_lookup";
+		case LG_TYPE_TEXT:
+			return "sealed_text";
+	}
+	elog(ERROR, "unknown sealed type %d", type);
+	return NULL;
+}
+
+void
+lg_sealed_view(LgValueView *view, struct varlena *value)
+{
+	if (lg_value_parse(view, (const uint8_t *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) != LG_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("sealed value is malformed")));
+}
+
+/*
+ * lg_sealed_key_id
+ *		Which key sealed this value?  Nothing but the fixed header is fetched.
+ */
+uint32
+lg_sealed_key_id(Datum value)
+{
+	struct varlena *head = PG_DETOAST_DATUM_SLICE(value, 0, LG_FIXED_HEADER_BYTES);
+	const uint8 *p = (const uint8 *) VARDATA_ANY(head);
+	uint32		key_id;
+
+	if (VARSIZE_ANY_EXHDR(head) < LG_FIXED_HEADER_BYTES || p[0] != LG_VALUE_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("sealed value is malformed")));
+	key_id = (uint32) p[4] << 24 | (uint32) p[5] << 16 | (uint32) p[6] << 8 | (uint32) p[7];
+	if ((Pointer) head != DatumGetPointer(value))
+		pfree(head);
+	return key_id;
+}
+
+/*
+ * Characters before a byte offset of UTF-8 text, plus one: what a person calls
+ * the position.
+ */
+static int
+position_of(const char *text, size_t len, size_t offset)
+{
+	int			position = 1;
+
+	for (size_t i = 0; i < offset && i < len; i++)
+		if (((unsigned char) text[i] & 0xC0) != 0x80)
+			position++;
+	return position;
+}
+
+static const char *
+why_of(LgStatus status)
+{
+	switch (status)
+	{
+		case LG_ERR_UNASSIGNED:
+			return "The character is not assigned in the Unicode version in use.";
+		case LG_ERR_ENCODING:
+			return "The text is not well-formed UTF-8.";
+		case LG_ERR_TOO_LONG:
+			return "The text is too long.";
+		default:
+			return "The text is not of the required form.";
+	}
+}
+
+/*
+ * The text itself is never part of the message: it may be an address, and
+ * messages go to the log.
+ */
+static void
+refuse_text(int type, int position, const char *why)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("invalid input for type %s", lg_sealed_type_name(type)),
+			 errdetail("At character %d: %s", position, why)));
+}
+
+static void
+refuse_mask(int type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("invalid input for type %s", lg_sealed_type_name(type)),
+			 errdetail("The text is a mask, as shown to roles that may not see the value itself."),
+			 errhint("Leave the column out of the INSERT or UPDATE, or use a role that holds \"reveal\".")));
+}
+
+/*
+ * normalise
+ *		The form that the token is made of; 22P02 if the text has none.
+ */
+static void
+normalise(Normal *normal, int type, const char *text, size_t len)
+{
+	size_t		bound;
+	size_t		err_pos = 0;
+	const char *why = NULL;
+	LgStatus	status;
+
+	if (type == LG_TYPE_EMAIL && len > LG_MAX_ADDRESS_BYTES)
+		refuse_text(type, position_of(text, len, LG_MAX_ADDRESS_BYTES),
+					"The address is longer than 1024 octets.");
+	bound = LG_NORMAL_BOUND(len);
+	normal->text = bound <= SMALL_NORMAL ? normal->small : palloc(bound);
+	if (type == LG_TYPE_EMAIL)
+		status = lg_address_normal(normal->text, bound, &normal->len, &normal->domain_off,
+								   text, len, &err_pos, &why);
+	else
+		status = lg_normal_text(normal->text, bound, &normal->len, text, len, &err_pos);
+	if (status != LG_OK)
+		refuse_text(type, position_of(text, len, err_pos), why != NULL ? why : why_of(status));
+}
+
+static void
+normal_done(Normal *normal)
+{
+	sodium_memzero(normal->text, normal->len);
+	if (normal->text != normal->small)
+		pfree(normal->text);
+}
+
+/*
+ * token_for
+ *		Token of a text under the database's index key.
+ */
+static uint8
+token_for(uint8 token[LG_TOKEN_BYTES], int type, const char *text, size_t len)
+{
+	Normal		normal;
+	const LgIndexKeys *keys;
+
+	normalise(&normal, type, text, len);
+	keys = lg_index_keys();
+	lg_token_make(token, type == LG_TYPE_EMAIL ? keys->email : keys->lookup,
+				  type, normal.text, normal.len);
+	normal_done(&normal);
+	return keys->epoch;
+}
+
+/*
+ * seal_under
+ *		Seal what has been prepared under a list's current key.
+ */
+static struct varlena *
+seal_under(LgSealInput *in, int32 list_no)
+{
+	const LgKey *key = lg_key_for_list(list_no);
+	struct varlena *value;
+	size_t		size;
+
+	in->key_id = key->key_id;
+	size = lg_value_sealed_size(in);
+	if (size == 0)
+		elog(ERROR, "value cannot be sealed");
+	value = palloc(VARHDRSZ + size);
+	SET_VARSIZE(value, VARHDRSZ + size);
+	if (lg_value_seal((uint8_t *) VARDATA(value), size, key->keys, in) != LG_OK)
+		elog(ERROR, "value could not be sealed");
+	return value;
+}
+
+/*
+ * make_from_utf8
+ *		As lg_sealed_make(), of UTF-8.
+ */
+static struct varlena *
+make_from_utf8(int type, const char *text, size_t len, int32 list_no)
+{
+	uint8		token[LG_TOKEN_BYTES];
+	LgSealInput in;
+
+	if (lg_mask_is(text, len))
+		refuse_mask(type);
+	if (len > LG_MAX_TEXT_BYTES)
+		refuse_text(type, position_of(text, len, LG_MAX_TEXT_BYTES), why_of(LG_ERR_TOO_LONG));
+	memset(&in, 0, sizeof(in));
+	in.type = (uint8) type;
+	in.text = text;
+	in.text_len = len;
+	if (type != LG_TYPE_TEXT)
+	{
+		in.epoch = token_for(token, type, text, len);
+		in.token = token;
+	}
+	return seal_under(&in, list_no);
+}
+
+struct varlena *
+lg_sealed_make(int type, const char *text, size_t len, int32 list_no)
+{
+	char	   *utf8;
+	struct varlena *value;
+
+	lg_require_preload();
+	utf8 = pg_server_to_any(text, (int) len, PG_UTF8);
+	if (utf8 == text)
+		return make_from_utf8(type, text, len, list_no);
+	len = strlen(utf8);
+	value = make_from_utf8(type, utf8, len, list_no);
+	sodium_memzero(utf8, len);
+	pfree(utf8);
+	return value;
+}
+
+char *
+lg_sealed_open(const LgValueView *view, size_t *len)
+{
+	const LgKey *key = lg_key_by_id(view->key_id, false);
+	char	   *text = palloc(lg_value_text_bound(view) + 1);
+	char	   *converted;
+
+	if (lg_value_open(text, len, key->keys, view) != LG_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("sealed value was altered")));
+	text[*len] = '\0';
+	converted = pg_any_to_server(text, (int) *len, PG_UTF8);
+	if (converted != text)
+	{
+		sodium_memzero(text, *len);
+		pfree(text);
+		*len = strlen(converted);
+	}
+	return converted;
+}
+
+/* ---- armour ---- */
+
+bool
+lg_armour_accepted(void)
+{
+	return IsLogicalWorker() || lg_has_backup(GetUserId());
+}
+
+static void
+refuse_armour(int type, LgStatus status)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("invalid armour for type %s", lg_sealed_type_name(type)),
+			 errdetail("%s",
+					   status == LG_ERR_KEYSET ? "The value belongs to another keyset." :
+					   status == LG_ERR_AUTH ? "The value was damaged or altered." :
+					   "It is malformed, of another type, or was made without its token.")));
+}
+
+/*
+ * authenticate
+ *		Open a value that came as armour, if its key can be had.
+ *
+ * Stored unopened, for check_sealed() to look at later: a key that is not here
+ * yet (a restore under way, a subscriber without keys), that cannot be
+ * unwrapped now, or that has been destroyed.
+ */
+static void
+authenticate(int type, const LgValueView *view)
+{
+	const LgKey *key;
+	char	   *text;
+	size_t		len;
+	LgStatus	status;
+
+	if (!lg_rootkey_available() || lg_key_state(view->key_id) != LG_KEY_LIVE)
+		return;
+	key = lg_key_by_id(view->key_id, false);
+	text = palloc(lg_value_text_bound(view));
+	status = lg_value_open(text, &len, key->keys, view);
+	sodium_memzero(text, lg_value_text_bound(view));
+	pfree(text);
+	if (status != LG_OK)
+		refuse_armour(type, LG_ERR_AUTH);
+}
+
+/*
+ * from_armour
+ *		The value that an armour holds, under the key that it was sealed with.
+ */
+static struct varlena *
+from_armour(int type, const char *text, size_t len)
+{
+	uint8_t		here[LG_KEYSET_BYTES];
+	uint8_t		there[LG_KEYSET_BYTES];
+	bool		known;
+	LgValueView view;
+	LgStatus	status;
+	size_t		value_len;
+	struct varlena *value;
+
+	if (!lg_armour_accepted())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to store armoured values"),
+				 errdetail("Armour is accepted from sessions that hold \"backup\" and from logical replication.")));
+	known = lg_keyset_id(here);
+	value = palloc(VARHDRSZ + len);
+	status = lg_armour_decode((uint8_t *) VARDATA(value), &value_len, there, known ? here : NULL, text, len);
+	if (status != LG_OK)
+		refuse_armour(type, status);
+	SET_VARSIZE(value, VARHDRSZ + value_len);
+	lg_sealed_view(&view, value);
+	if (view.type != type)
+		refuse_armour(type, LG_ERR_SYNTAX);
+	if (known)
+		authenticate(type, &view);
+	return value;
+}
+
+struct varlena *
+lg_sealed_input(int type, const char *text, size_t len, int32 list_no)
+{
+	lg_require_preload();
+	if (lg_armour_is(text, len))
+		return from_armour(type, text, len);
+	return lg_sealed_make(type, text, len, list_no < 0 ? lg_default_list() : list_no);
+}
+
+/* ---- from list to list ---- */
+
+struct varlena *
+lg_sealed_reseal(struct varlena *value, int32 list_no)
+{
+	LgValueView view;
+	LgSealInput in;
+	const LgKey *key;
+	char	   *text;
+	size_t		bound;
+	struct varlena *moved;
+
+	lg_sealed_view(&view, value);
+	bound = lg_value_text_bound(&view);
+	text = palloc(bound);
+	memset(&in, 0, sizeof(in));
+	key = lg_key_by_id(view.key_id, false);
+	if (lg_value_open(text, &in.text_len, key->keys, &view) != LG_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("sealed value was altered")));
+	in.type = view.type;
+	in.text = text;
+	in.epoch = view.epoch;
+	in.token = view.token;
+	in.domain_token = view.domain_token;
+	moved = seal_under(&in, list_no);
+	sodium_memzero(text, bound);
+	pfree(text);
+	return moved;
+}
+
+/*
+ * reveal_for_move
+ *		A value leaves its list for another one: to be allowed and charged.
+ */
+static void
+reveal_for_move(int32 from)
+{
+	if (!lg_reveal_allowed(GetUserId(), from))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to move a sealed value to another list"),
+				 errdetail("That is a reveal on the list it comes from."),
+				 errhint("Ask for \"reveal\" on that list, with listguard.grant_access().")));
+	lg_meter_reveal(from);
+}
+
+Datum
+lg_sealed_move(Datum value, int32 list_no)
+{
+	uint32		key_id = lg_sealed_key_id(value);
+	int32		from = lg_key_list(key_id);
+
+	if (from == list_no)
+		return value;
+	if (from < 0)
+	{
+		/* A restore or a subscriber: the key is to come. */
+		if (lg_armour_accepted())
+			return value;
+		ereport(ERROR,
+				(errcode(ERRCODE_LG_KEY),
+				 errmsg("key %u is not in this database", key_id)));
+	}
+	if (from != lg_default_list())
+		reveal_for_move(from);
+	return PointerGetDatum(lg_sealed_reseal(PG_DETOAST_DATUM_PACKED(value), list_no));
+}

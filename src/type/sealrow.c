@@ -1,0 +1,206 @@
+/*-------------------------------------------------------------------------
+ *
+ * sealrow.c
+ *		The trigger on protected tables: every sealed value of a row is stored
+ *		under the row's list.
+ *
+ * It fires last of the BEFORE ROW triggers ("~listguard_seal"), so that what
+ * they made is sealed too.  Columns are found by type, row by row: a column
+ * that was added a moment ago is covered without anybody's telling.
+ *
+ * Private to the backend: no locks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/uuid.h"
+
+#include "key/keyring.h"
+#include "policy/registry.h"
+#include "type/type.h"
+#include "worker/worker.h"
+
+/*
+ * The list that the last row went to: rows come in runs.  Good for one
+ * generation of the registry.
+ */
+static struct
+{
+	uint64		generation;
+	Oid			relid;			/* protected relation; InvalidOid: nothing cached */
+	int32		list_no;
+	char		value[LG_WORK_VALUE_MAX];
+} last_list;
+
+/*
+ * list_value
+ *		A list column's value as the registry writes it.
+ */
+static char *
+list_value(Datum value, Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+			return TextDatumGetCString(value);
+		case UUIDOID:
+			return DatumGetCString(DirectFunctionCall1(uuid_out, value));
+		case INT4OID:
+			return psprintf("%d", DatumGetInt32(value));
+		case INT8OID:
+			return psprintf(INT64_FORMAT, DatumGetInt64(value));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("a list column must be of type text, uuid, integer or bigint")));
+	return NULL;
+}
+
+/*
+ * list_for_value
+ *		Number of a list by its value; made by the worker where it is new.
+ */
+static int32
+list_for_value(Oid relid, const char *value)
+{
+	int32		list_no;
+
+	if (last_list.relid == relid && last_list.generation == lg_registry_generation &&
+		strcmp(last_list.value, value) == 0)
+		return last_list.list_no;
+	if (strlen(value) >= LG_WORK_VALUE_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+				 errmsg("value of the list column is too long"),
+				 errdetail("It may have %d bytes.", LG_WORK_VALUE_MAX - 1)));
+	list_no = lg_list_ensure(relid, value);
+	strlcpy(last_list.value, value, sizeof(last_list.value));
+	last_list.list_no = list_no;
+	last_list.relid = relid;
+	last_list.generation = lg_registry_generation;
+	return list_no;
+}
+
+/*
+ * row_list
+ *		Number of the list that a row belongs to; 23502 where its list is null.
+ */
+static int32
+row_list(Relation rel, HeapTuple row)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	const LgProtected *prot = lg_protected_lookup(RelationGetRelid(rel));
+	Oid			relid;
+	int			attno;
+	bool		isnull;
+	Datum		value;
+	char	   *name;
+
+	if (prot == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is not protected", RelationGetRelationName(rel)),
+				 errhint("Protect it with listguard.protect().")));
+	if (prot->list_column == NULL)
+		return prot->list_no;
+	relid = prot->relid;
+	attno = SPI_fnumber(desc, prot->list_column);
+	if (attno <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("list column of table \"%s\" does not exist", RelationGetRelationName(rel))));
+	value = heap_getattr(row, attno, desc, &isnull);
+	if (isnull)
+	{
+		name = NameStr(TupleDescAttr(desc, attno - 1)->attname);
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+						name, RelationGetRelationName(rel)),
+				 errdetail("The column says to which list the row belongs.")));
+	}
+	return list_for_value(relid, list_value(value, TupleDescAttr(desc, attno - 1)->atttypid));
+}
+
+static HeapTuple
+row_of(TriggerData *trigger)
+{
+	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		elog(ERROR, "seal_row is a BEFORE ROW trigger");
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		return trigger->tg_trigtuple;
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		return trigger->tg_newtuple;
+	elog(ERROR, "seal_row is a trigger for INSERT and UPDATE");
+	return NULL;
+}
+
+/*
+ * reseal_columns
+ *		The row with every sealed value under its list; the same row if all are.
+ */
+static HeapTuple
+reseal_columns(HeapTuple row, TupleDesc desc, int32 list_no)
+{
+	int			cols[MaxHeapAttributeNumber];
+	Datum		values[MaxHeapAttributeNumber];
+	bool		nulls[MaxHeapAttributeNumber];
+	int			n = 0;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		bool		isnull;
+		Datum		value;
+		Datum		moved;
+
+		if (att->attisdropped || lg_type_of(att->atttypid) == 0)
+			continue;
+		value = heap_getattr(row, i + 1, desc, &isnull);
+		if (isnull)
+			continue;
+		moved = lg_sealed_move(value, list_no);
+		if (moved == value)
+			continue;
+		cols[n] = i + 1;
+		values[n] = moved;
+		nulls[n] = false;
+		n++;
+	}
+	return n == 0 ? row : heap_modify_tuple_by_cols(row, desc, n, cols, values, nulls);
+}
+
+PG_FUNCTION_INFO_V1(listguard_seal_row);
+
+/*
+ * listguard_seal_row
+ *		BEFORE INSERT OR UPDATE FOR EACH ROW on every protected table.
+ *
+ * 42501 where a value would leave a list on which the current user may not
+ * reveal, LG004 where a key cannot be had; then nothing is stored.
+ */
+Datum
+listguard_seal_row(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	HeapTuple	row;
+
+	lg_require_preload();
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("seal_row is called as a trigger only")));
+	row = row_of(trigger);
+	return PointerGetDatum(reseal_columns(row, RelationGetDescr(trigger->tg_relation),
+										  row_list(trigger->tg_relation, row)));
+}

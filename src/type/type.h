@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * type.h
+ *		The three sealed types: what their files share with each other and
+ *		with the modules that move values.
+ *
+ * seal.c makes, opens and moves values; show.c decides in which form one
+ * leaves; io.c has the functions that SQL calls; ops.c the operators;
+ * analyze.c the statistics; sealrow.c the trigger on protected tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef LG_TYPE_H
+#define LG_TYPE_H
+
+#include "listguard.h"
+#include "common/value.h"
+
+/* Name of a type by LG_TYPE_*, for messages. */
+extern const char *lg_sealed_type_name(int type);
+
+/* Take a value apart; XX001 if it is none of ours.  value is packed or plain, never toasted. */
+extern void lg_sealed_view(LgValueView *view, struct varlena *value);
+/* Id of the key that sealed it, read from its first bytes only. */
+extern uint32 lg_sealed_key_id(Datum value);
+
+/*
+ * Seal a text in the server's encoding under a list.  22P02 if it is not of
+ * the type's form or is a mask, LG004 without a key.
+ */
+extern struct varlena *lg_sealed_make(int type, const char *text, size_t len, int32 list_no);
+/* As the input function does: an armour is taken as it is; list_no < 0 is the default list. */
+extern struct varlena *lg_sealed_input(int type, const char *text, size_t len, int32 list_no);
+
+/* The text, NUL-terminated, palloc'd, in the server's encoding; whoever calls has decided that it may be seen. */
+extern char *lg_sealed_open(const LgValueView *view, size_t *len);
+
+/*
+ * The same value under another list's current key; tokens stay.  Asks for no
+ * privilege and charges nothing.
+ */
+extern struct varlena *lg_sealed_reseal(struct varlena *value, int32 list_no);
+
+/*
+ * The value as it may be stored under a list: itself where it belongs there,
+ * else moved.  A move from another list but '-' is a reveal there: 42501 where
+ * the current user may not, charged where he may.
+ */
+extern Datum lg_sealed_move(Datum value, int32 list_no);
+
+/* May this session store values that come as armour? */
+extern bool lg_armour_accepted(void);
+
+/* Text for an output function, by the road it is called on; palloc'd. */
+extern char *lg_sealed_show(struct varlena *value);
+/* Text for an explicit cast in a plan: a reveal where the list allows it, else a mask. */
+extern char *lg_sealed_reveal(struct varlena *value);
+
+#endif							/* LG_TYPE_H */
