@@ -14,6 +14,7 @@
 
 #include <signal.h>
 
+#include "access/htup_details.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
@@ -29,10 +30,15 @@
 #include "shmem.h"
 #include "worker/workdb.h"
 
-#define AWAY_MS			10000	/* that no worker comes back */
+#define AWAY_MS			60000	/* that no worker comes back, at most */
 #define WAIT_MS			5000	/* that we wait for it to leave */
 #define PATIENCE_MS		2000	/* before it is told by a signal */
 #define TICK_MS			100
+
+#define UTILITY_ARGS \
+	PlannedStmt *pstmt, const char *queryString, bool readOnlyTree, \
+	ProcessUtilityContext context, ParamListInfo params, \
+	QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
 
@@ -46,7 +52,10 @@ send_away(Oid dboid, TimestampTz until, bool hard)
 	LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
 	db = lg_workdb_find(dboid, true);
 	if (db != NULL && until != 0)
+	{
+		db->commands = db->away_until > GetCurrentTimestamp() ? db->commands + 1 : 1;
 		db->away_until = until;
+	}
 	gone = db == NULL || db->phase == LG_DB_IDLE;
 	if (!gone && db->latch != NULL)
 		SetLatch(db->latch);
@@ -78,6 +87,26 @@ lg_worker_stand_down(Oid dboid)
 		(void) ConditionVariableTimedSleep(&lg_work->changed, TICK_MS, PG_WAIT_EXTENSION);
 	}
 	ConditionVariableCancelSleep();
+}
+
+/*
+ * call_back
+ *		The command is over: the worker may come again, once all commands are.
+ *
+ * A session that dies in between leaves it to away_until.
+ */
+static void
+call_back(Oid dboid)
+{
+	LgWorkDb   *db;
+
+	LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
+	db = lg_workdb_find(dboid, false);
+	if (db != NULL && db->commands > 0 && --db->commands == 0)
+		db->away_until = 0;
+	if (lg_work->launcher != NULL)
+		SetLatch(lg_work->launcher);
+	LWLockRelease(lg_lock(LG_LOCK_WORKER));
 }
 
 static bool
@@ -146,23 +175,35 @@ database_of(Node *stmt)
 }
 
 static void
-dbcommand_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-				  ProcessUtilityContext context, ParamListInfo params,
-				  QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+pass_on(UTILITY_ARGS)
 {
-	const char *name = context == PROCESS_UTILITY_TOPLEVEL ? database_of(pstmt->utilityStmt) : NULL;
-
-	if (name != NULL)
-	{
-		Oid			dboid = get_database_oid(name, true);
-
-		if (OidIsValid(dboid) && may_disturb(dboid))
-			lg_worker_stand_down(dboid);
-	}
 	if (prev_process_utility)
 		prev_process_utility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 	else
 		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+}
+
+static void
+dbcommand_utility(UTILITY_ARGS)
+{
+	const char *name = context == PROCESS_UTILITY_TOPLEVEL ? database_of(pstmt->utilityStmt) : NULL;
+	Oid			dboid = name != NULL ? get_database_oid(name, true) : InvalidOid;
+
+	if (lg_work == NULL || !OidIsValid(dboid) || !may_disturb(dboid))
+	{
+		pass_on(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+		return;
+	}
+	lg_worker_stand_down(dboid);
+	PG_TRY();
+	{
+		pass_on(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	}
+	PG_FINALLY();
+	{
+		call_back(dboid);
+	}
+	PG_END_TRY();
 }
 
 void

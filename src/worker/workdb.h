@@ -43,6 +43,7 @@ typedef struct LgWorkDb
 	bool		doubtful;		/* a worker could not connect: is there such a database? */
 	bool		gone;			/* there is no such database */
 	TimestampTz away_until;		/* no worker before that: CREATE, DROP, ALTER DATABASE */
+	int			commands;		/* that want it away until then */
 	TimestampTz not_before;		/* no new worker before that: the last one failed */
 	pg_atomic_uint32 wanted;	/* there are records since its worker last began to drain */
 	LgSpoolPos	drained;		/* this database is drained up to here; 0: not known */

@@ -80,8 +80,8 @@ lg_workdb_has_request(Oid dboid)
 static bool
 entry_is_dispensable(const LgWorkDb *db)
 {
-	return db->phase == LG_DB_IDLE && pg_atomic_read_u32((pg_atomic_uint32 *) &db->wanted) == 0 &&
-		!lg_workdb_has_request(db->dboid);
+	return db->phase == LG_DB_IDLE && db->commands == 0 &&
+		pg_atomic_read_u32((pg_atomic_uint32 *) &db->wanted) == 0 && !lg_workdb_has_request(db->dboid);
 }
 
 /*
@@ -111,7 +111,7 @@ lg_workdb_find(Oid dboid, bool create)
 	room->pid = 0;
 	room->latch = NULL;
 	room->started = room->doubtful = room->gone = false;
-	room->absent = 0;
+	room->absent = room->commands = 0;
 	room->away_until = room->not_before = 0;
 	room->drained = 0;
 	pg_atomic_write_u32(&room->wanted, 0);
