@@ -6,7 +6,8 @@
  *
  * The event's detail holds a digest of the tokens in the sealed columns: the
  * sum modulo 2^128 of BLAKE2b-128 of each row's tokens, so that it does not
- * depend on the order of rows and needs no memory.
+ * depend on the order of rows and needs no memory.  It is keyed with the audit
+ * key: the event of a single row cannot be joined with a table.
  *
  *-------------------------------------------------------------------------
  */
@@ -125,10 +126,12 @@ add_row(Summary *sum, const Columns *columns, TupleTableSlot *slot)
 	sum->rows++;
 	if (columns->n == 0)
 		return;
-	crypto_generichash_init(&hash, NULL, 0, DIGEST_BYTES);
+	/* The key is used before any other look into the key ring. */
+	crypto_generichash_init(&hash, lg_index_keys()->audit, LG_KEY_BYTES, DIGEST_BYTES);
 	for (i = 0; i < columns->n; i++)
 		hash_column(&hash, sum, columns->at[i], slot);
 	crypto_generichash_final(&hash, (unsigned char *) row, DIGEST_BYTES);
+	sodium_memzero(&hash, sizeof(hash));
 	sum->sum[0] += row[0];
 	sum->sum[1] += row[1] + (sum->sum[0] < row[0] ? 1 : 0);
 }
