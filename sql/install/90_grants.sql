@@ -13,8 +13,9 @@ GRANT EXECUTE ON FUNCTION
     listguard.set_export_policy(regclass, integer, interval, bigint, interval)
     TO listguard_admin;
 
--- The sealed types: an application role needs all of them.  _seal asks for protect or the worker itself; a partition's
--- maker needs seal_row, which refuses elsewhere.
+-- The sealed types: what expressions of an application call.  _seal asks for protect or the worker itself; a
+-- partition's maker needs seal_row, which refuses elsewhere.  Sorting and hashing inside the executor ask for no
+-- privilege, but for IN with a long list; order and extended hash are nobody's business, as they tell tokens apart.
 DO $types$
 DECLARE
     f regprocedure;
@@ -22,7 +23,7 @@ BEGIN
     FOR f IN
         SELECT p.oid FROM pg_catalog.pg_proc p
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'listguard'::pg_catalog.regnamespace
-          AND (p.proname OPERATOR(pg_catalog.~) '^sealed_(email|lookup|text)_' OR
+          AND (p.proname OPERATOR(pg_catalog.~) '^sealed_(email|lookup|text)_(from|to|coerce|eq$|ne$|hash$)' OR
                p.proname OPERATOR(pg_catalog.=) ANY ('{domain,seal_row,_seal,_seal_lookup,_seal_text}'))
     LOOP
         EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', f);

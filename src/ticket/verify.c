@@ -12,8 +12,6 @@
  */
 #include "compat.h"
 
-#include "catalog/namespace.h"
-#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "mb/pg_wchar.h"
 #include "utils/acl.h"
@@ -22,9 +20,9 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "utils/varlena.h"
 
 #include "audit/audit.h"
+#include "policy/policy.h"
 #include "ticket/store.h"
 
 #define CLOCK_LEEWAY	(60 * USECS_PER_SEC)	/* of iat and nbf */
@@ -149,10 +147,15 @@ check_parties(const Token *token)
 static const LgProtected *
 find_protected(const char *table)
 {
-	List	   *names = textToQualifiedNameList(cstring_to_text(table));
-	Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(names), NoLock, true);
-	const LgProtected *prot = OidIsValid(relid) ? lg_protected_lookup(relid) : NULL;
+	const LgProtected *prot = NULL;
+	Oid			relid;
 
+	if (!lg_extension_present())
+		return NULL;
+	(void) lg_registry_refresh();
+	relid = lg_resolve_relation(table);
+	if (OidIsValid(relid))
+		prot = lg_protected_lookup(relid);
 	if (prot == NULL || prot->relid != relid || strcmp(prot->name, table) != 0)
 		return NULL;
 	return prot;

@@ -34,18 +34,6 @@ token_order(const void *a, const void *b)
 	return memcmp(a, b, LG_TOKEN_BYTES);
 }
 
-static void
-take_token(Sample *sample, Datum value)
-{
-	struct varlena *head = PG_DETOAST_DATUM_SLICE(value, 0, LG_FIXED_HEADER_BYTES + LG_TOKEN_BYTES);
-	const uint8 *p = (const uint8 *) VARDATA_ANY(head);
-
-	if (VARSIZE_ANY_EXHDR(head) >= LG_FIXED_HEADER_BYTES + LG_TOKEN_BYTES && (p[2] & LG_FLAG_TOKEN))
-		memcpy(sample->tokens[sample->n_tokens++], p + LG_FIXED_HEADER_BYTES, LG_TOKEN_BYTES);
-	if ((Pointer) head != DatumGetPointer(value))
-		pfree(head);
-}
-
 /*
  * estimate_distinct
  *		How many different values has the column?  Sign and meaning as
@@ -105,7 +93,8 @@ compute_stats(VacAttrStatsP stats, AnalyzeAttrFetchFunc fetchfunc, int samplerow
 			continue;
 		}
 		sample.width += VARSIZE_ANY(DatumGetPointer(value));
-		take_token(&sample, value);
+		if (lg_sealed_token(sample.tokens[sample.n_tokens], value))
+			sample.n_tokens++;
 	}
 	if (samplerows > 0)
 	{

@@ -128,15 +128,19 @@ listguard_sealed_text(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(lg_sealed_reveal((struct varlena *) PG_GETARG_VARLENA_PP(0))));
 }
 
-/* Cast to the same type with a type modifier: the value moves to that list. */
+/*
+ * Cast to the same type with a type modifier: the value moves to that list.
+ * One that lies there is let pass without any question.
+ */
 Datum
 listguard_sealed_coerce(PG_FUNCTION_ARGS)
 {
 	int32		list_no = PG_GETARG_INT32(1);
 
 	lg_require_preload();
-	if (list_no < 0)
+	if (list_no < 0 || lg_key_list(lg_sealed_key_id(PG_GETARG_DATUM(0))) == list_no)
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	lg_sealed_check_target(list_no);
 	PG_RETURN_DATUM(lg_sealed_move(PG_GETARG_DATUM(0), list_no));
 }
 

@@ -20,23 +20,24 @@
 #include "type/type.h"
 
 /*
- * fetch_token
- *		Copy the token of a value, zeros where it has none.
+ * lg_sealed_token
+ *		Copy the token of a value; zeros where it has none.
  *
  * Of a toasted value only its beginning is fetched.
  */
-static void
-fetch_token(uint8 token[LG_TOKEN_BYTES], Datum value)
+bool
+lg_sealed_token(uint8 token[LG_TOKEN_BYTES], Datum value)
 {
-	struct varlena *head = PG_DETOAST_DATUM_SLICE(value, 0, LG_FIXED_HEADER_BYTES + LG_TOKEN_BYTES);
-	const uint8 *p = (const uint8 *) VARDATA_ANY(head);
+	struct varlena *copy;
+	const uint8 *p = lg_sealed_head(value, LG_FIXED_HEADER_BYTES + LG_TOKEN_BYTES, &copy);
+	bool		found = p != NULL && (p[2] & LG_FLAG_TOKEN) != 0;
 
-	if (VARSIZE_ANY_EXHDR(head) >= LG_FIXED_HEADER_BYTES + LG_TOKEN_BYTES && (p[2] & LG_FLAG_TOKEN))
+	if (found)
 		memcpy(token, p + LG_FIXED_HEADER_BYTES, LG_TOKEN_BYTES);
 	else
 		memset(token, 0, LG_TOKEN_BYTES);
-	if ((Pointer) head != DatumGetPointer(value))
-		pfree(head);
+	lg_sealed_head_done(copy);
+	return found;
 }
 
 static int
@@ -45,8 +46,8 @@ compare(Datum a, Datum b)
 	uint8		token_a[LG_TOKEN_BYTES];
 	uint8		token_b[LG_TOKEN_BYTES];
 
-	fetch_token(token_a, a);
-	fetch_token(token_b, b);
+	(void) lg_sealed_token(token_a, a);
+	(void) lg_sealed_token(token_b, b);
 	return memcmp(token_a, token_b, LG_TOKEN_BYTES);
 }
 
@@ -89,7 +90,7 @@ sort_abbreviate(Datum value, SortSupport ssup)
 	Datum		key;
 
 	(void) ssup;
-	fetch_token(token, value);
+	(void) lg_sealed_token(token, value);
 	memcpy(&key, token, sizeof(Datum));
 	return DatumBigEndianToNative(key);
 }
@@ -131,7 +132,7 @@ listguard_sealed_hash(PG_FUNCTION_ARGS)
 {
 	uint8		token[LG_TOKEN_BYTES];
 
-	fetch_token(token, PG_GETARG_DATUM(0));
+	(void) lg_sealed_token(token, PG_GETARG_DATUM(0));
 	return hash_any(token, LG_TOKEN_BYTES);
 }
 
@@ -140,6 +141,6 @@ listguard_sealed_hash_extended(PG_FUNCTION_ARGS)
 {
 	uint8		token[LG_TOKEN_BYTES];
 
-	fetch_token(token, PG_GETARG_DATUM(0));
+	(void) lg_sealed_token(token, PG_GETARG_DATUM(0));
 	return hash_any_extended(token, LG_TOKEN_BYTES, PG_GETARG_INT64(1));
 }

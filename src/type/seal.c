@@ -27,6 +27,7 @@
 #include "policy/registry.h"
 #include "row/road.h"
 #include "type/type.h"
+#include "worker/worker.h"
 
 /* Normalised text up to this size needs no allocation. */
 #define SMALL_NORMAL	2048
@@ -71,17 +72,16 @@ lg_sealed_view(LgValueView *view, struct varlena *value)
 uint32
 lg_sealed_key_id(Datum value)
 {
-	struct varlena *head = PG_DETOAST_DATUM_SLICE(value, 0, LG_FIXED_HEADER_BYTES);
-	const uint8 *p = (const uint8 *) VARDATA_ANY(head);
+	struct varlena *copy;
+	const uint8 *p = lg_sealed_head(value, LG_FIXED_HEADER_BYTES, &copy);
 	uint32		key_id;
 
-	if (VARSIZE_ANY_EXHDR(head) < LG_FIXED_HEADER_BYTES || p[0] != LG_VALUE_VERSION)
+	if (p == NULL || p[0] != LG_VALUE_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("sealed value is malformed")));
 	key_id = (uint32) p[4] << 24 | (uint32) p[5] << 16 | (uint32) p[6] << 8 | (uint32) p[7];
-	if ((Pointer) head != DatumGetPointer(value))
-		pfree(head);
+	lg_sealed_head_done(copy);
 	return key_id;
 }
 
@@ -359,13 +359,54 @@ from_armour(int type, const char *text, size_t len)
 	return value;
 }
 
+/* ---- into which list ---- */
+
+static bool
+target_allowed(Oid userid, int32 list_no)
+{
+	return lg_grant_on_list(userid, list_no, LG_PRIV_INSERT) ||
+		lg_grant_on_list(userid, list_no, LG_PRIV_UPDATE) ||
+		lg_has_backup(userid);
+}
+
+/*
+ * lg_sealed_check_target
+ *		May the current user seal under this list?
+ *
+ * Equal texts under one key are equal bytes.  Could anybody cast guesses to
+ * sealed_email(list), he could compare them with what a stolen dump holds.
+ */
+void
+lg_sealed_check_target(int32 list_no)
+{
+	static uint64 generation = 0;
+	static Oid	userid = InvalidOid;
+	static int32 allowed = 0;
+
+	if (allowed == list_no && userid == GetUserId() && generation == lg_registry_generation)
+		return;
+	if (lg_is_internal() || lg_in_worker() || IsLogicalWorker())
+		return;
+	if (!target_allowed(GetUserId(), list_no))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to seal values under list %d", list_no),
+				 errhint("Ask for \"insert\" or \"update\" on that list, with listguard.grant_access().")));
+	generation = lg_registry_generation;
+	userid = GetUserId();
+	allowed = list_no;
+}
+
 struct varlena *
 lg_sealed_input(int type, const char *text, size_t len, int32 list_no)
 {
 	lg_require_preload();
 	if (lg_armour_is(text, len))
 		return from_armour(type, text, len);
-	return lg_sealed_make(type, text, len, list_no < 0 ? lg_default_list() : list_no);
+	if (list_no < 0)
+		return lg_sealed_make(type, text, len, lg_default_list());
+	lg_sealed_check_target(list_no);
+	return lg_sealed_make(type, text, len, list_no);
 }
 
 /* ---- from list to list ---- */

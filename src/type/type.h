@@ -14,6 +14,7 @@
 #define LG_TYPE_H
 
 #include "listguard.h"
+#include "fmgr.h"
 #include "common/value.h"
 
 /* Name of a type by LG_TYPE_*, for messages. */
@@ -21,6 +22,31 @@ extern const char *lg_sealed_type_name(int type);
 
 /* Take a value apart; XX001 if it is none of ours.  value is packed or plain, never toasted. */
 extern void lg_sealed_view(LgValueView *view, struct varlena *value);
+
+/*
+ * The first bytes of a value, without a copy unless it is toasted; *copy is to
+ * be freed by lg_sealed_head_done().  Fewer than want bytes are NULL.
+ */
+static inline const uint8 *
+lg_sealed_head(Datum value, int want, struct varlena **copy)
+{
+	struct varlena *head = (struct varlena *) DatumGetPointer(value);
+
+	*copy = NULL;
+	if (VARATT_IS_EXTERNAL(head) || VARATT_IS_COMPRESSED(head))
+		*copy = head = PG_DETOAST_DATUM_SLICE(value, 0, want);
+	return VARSIZE_ANY_EXHDR(head) < (Size) want ? NULL : (const uint8 *) VARDATA_ANY(head);
+}
+
+static inline void
+lg_sealed_head_done(struct varlena *copy)
+{
+	if (copy != NULL)
+		pfree(copy);
+}
+
+/* Its token; false, and zeros, where it has none.  Raises nothing. */
+extern bool lg_sealed_token(uint8 token[LG_TOKEN_BYTES], Datum value);
 /* Id of the key that sealed it, read from its first bytes only. */
 extern uint32 lg_sealed_key_id(Datum value);
 
@@ -29,6 +55,11 @@ extern uint32 lg_sealed_key_id(Datum value);
  * the type's form or is a mask, LG004 without a key.
  */
 extern struct varlena *lg_sealed_make(int type, const char *text, size_t len, int32 list_no);
+/*
+ * 42501 unless the current user may put values into the list: holds "insert" or
+ * "update" there, or "backup"; or this is listguard itself or logical apply.
+ */
+extern void lg_sealed_check_target(int32 list_no);
 /* As the input function does: an armour is taken as it is; list_no < 0 is the default list. */
 extern struct varlena *lg_sealed_input(int type, const char *text, size_t len, int32 list_no);
 
