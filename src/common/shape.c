@@ -66,32 +66,23 @@ put(Shape *s, const char *text, size_t len)
 	s->len += len;
 }
 
-/* Does the output end in this text? */
-static bool
-ends_in(const Shape *s, const char *text)
-{
-	size_t		len = strlen(text);
-
-	return s->len >= len && memcmp(s->out + s->len - len, text, len) == 0;
-}
-
 /* A constant; of "?, ?" or "? ?" one is left. */
 static void
 put_constant(Shape *s)
 {
+	size_t		len = s->len;
+	bool		comma = false;
+
 	s->in_word = false;
-	if (ends_in(s, "?") && s->space)
+	for (; len > 0 && (s->out[len - 1] == ' ' || (s->out[len - 1] == ',' && !comma)); len--)
+		comma = comma || s->out[len - 1] == ',';
+	if (len > 0 && s->out[len - 1] == '?' && (len < s->len || s->space))
 	{
+		s->len = len;
 		s->space = false;
-		return;
 	}
-	if (ends_in(s, "?,"))
-	{
-		s->len--;
-		s->space = false;
-		return;
-	}
-	put(s, "?", 1);
+	else
+		put(s, "?", 1);
 }
 
 /* After the opening quote: to behind the closing one. */

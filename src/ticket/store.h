@@ -64,7 +64,7 @@ typedef struct LgExportPolicy
 /* ticket.c: the wall clock in unix microseconds. */
 extern int64 lg_ticket_now(void);
 /* LG003 with the event's id, after a synced event with the reason.  claims: those of a verified token, or NULL. */
-extern void lg_ticket_refuse(const LgClaims *claims, const char *reason) pg_attribute_noreturn();
+pg_noreturn extern void lg_ticket_refuse(const LgClaims *claims, const char *reason);
 
 /* burn.c */
 extern bool lg_burn_known(const uint8_t jti[16]);
