@@ -507,6 +507,10 @@ begin_run(LgExec *x, bool to_client)
 {
 	LgCase		c = {0};
 
+	/* A FETCH of the client's own stores its rows first, and only then sends them. */
+	if (lg_utility_is_fetch() && lg_utility_level() == 1 && level == 1)
+		to_client = true;
+
 	x->unlimited = to_client && lg_output_mode() == LG_OUTPUT_SEALED && lg_has_backup(GetUserId());
 	if (x->n_reads == 0)
 		return;

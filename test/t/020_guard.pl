@@ -202,6 +202,58 @@ is((ask('postgres', 'SELECT * FROM t'))[2], 'LG001', 'a superuser meets the thre
 		'but not into a table');
 }
 
+# Sealed values in a table that nobody guards are still their lists'.
+$node->safe_psql('postgres', q{
+	CREATE TABLE loot.c (email listguard.sealed_email);
+	SET listguard.output = sealed;
+	SELECT listguard.drop_limit('small');
+	GRANT INSERT, SELECT ON loot.c TO app; GRANT USAGE ON SCHEMA loot TO app;
+	ALTER TABLE loot.c OWNER TO app;
+});
+for my $from (0, 900)
+{
+	is((ask('app', "INSERT INTO loot.c SELECT email FROM t WHERE id > $from AND id <= $from + 900"))[2], 'ok',
+		'a copy in small bites');
+}
+refused('a copy read at once', 'SELECT * FROM loot.c');
+refused('a copy opened at once', 'SELECT count(email::text) FROM loot.c');
+like((ask('app', 'SELECT email FROM loot.c LIMIT 1'))[0], qr/^reader/, 'in small bites it opens');
+
+# Dumps: sealed and whole, or refused.
+{
+	my ($out, $err);
+	IPC::Run::run([ 'pg_dump', '-t', 't', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
+	is(() = $out =~ /\tlg1:/g, $rows + 2, 'pg_dump writes every row, sealed') or diag $err;
+	is(addresses($out), 0, 'and no address');
+	IPC::Run::run([ 'pg_dump', '-t', 't', '--enable-row-security', '-d', $node->connstr('postgres') . ' user=app' ],
+		'>', \$out, '2>', \$err);
+	unlike($out, qr/lg1:|\@example/, 'a role without backup dumps nothing');
+	like($err, qr/permission denied to dump/, 'and is told so');
+}
+
+# What the record says, however a read ended.
+sub last_read
+{
+	my ($role, $where) = @_;
+	$node->poll_query_until('postgres',
+		"SELECT count(*) > 0 FROM listguard.audit WHERE kind = 'read' AND login_role = '$role' AND $where")
+	  or return 'nothing';
+	return $node->safe_psql('postgres',
+		"SELECT outcome || ' ' || rows FROM listguard.audit
+		 WHERE kind = 'read' AND login_role = '$role' AND $where ORDER BY at DESC, seq DESC LIMIT 1");
+}
+ask('app', 'SELECT email FROM t WHERE id <= 17');
+is(last_read('app', 'rows = 17'), 'ok 17', 'a small read is on record');
+ask('app', 'BEGIN; DECLARE c CURSOR FOR SELECT email FROM t; FETCH 23 FROM c; ROLLBACK');
+is(last_read('app', 'rows = 23'), 'aborted 23', 'an abandoned cursor, with what it has read');
+ask('app', 'BEGIN; DECLARE c CURSOR FOR SELECT email FROM t; FETCH 29 FROM c; SELECT pg_terminate_backend(pg_backend_pid())');
+is(last_read('app', 'rows = 29'), 'aborted 29', 'a terminated session as well');
+ask('app', 'SELECT id, 1 / (id - 31) FROM t WHERE id <= 31');
+is(last_read('app', 'rows = 30'), 'aborted 30', 'a statement that failed on its last row');
+is($node->safe_psql('postgres',
+	q{SELECT count(*) > 20 FROM listguard.audit WHERE outcome = 'refused' AND sqlstate = 'LG001' AND login_role = 'app'}),
+	't', 'refusals are on record');
+
 # The log.
 $node->stop;
 is(addresses(slurp_file($node->logfile)), 0, 'no address in the server log');
