@@ -250,6 +250,24 @@ lg_worker_transaction(void (*body) (void *arg), void *arg)
 	return done;
 }
 
+/* True if the database is gone, and we did not know. */
+static bool
+settle_doubt(LgWorkDb *db, Oid dboid, bool there)
+{
+	bool		gone = false;
+
+	LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
+	if (db->dboid == dboid && db->doubtful && db->phase == LG_DB_IDLE)
+	{
+		db->doubtful = false;
+		gone = db->gone = !there;
+		if (gone)
+			pg_atomic_write_u32(&db->wanted, 0);
+	}
+	LWLockRelease(lg_lock(LG_LOCK_WORKER));
+	return gone;
+}
+
 /* The catalog is not read under the lock: a look-up may wait for other locks. */
 static void
 look_for_databases(void *arg)
@@ -261,15 +279,10 @@ look_for_databases(void *arg)
 		Oid			dboid = db->dboid;
 		bool		there = SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(dboid));
 
-		LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
-		if (db->dboid == dboid && db->doubtful && db->phase == LG_DB_IDLE)
-		{
-			db->gone = !there;
-			db->doubtful = false;
-			if (db->gone)
-				pg_atomic_write_u32(&db->wanted, 0);
-		}
-		LWLockRelease(lg_lock(LG_LOCK_WORKER));
+		if (settle_doubt(db, dboid, there))
+			ereport(LOG,
+					(errmsg("database with OID %u is no more", dboid),
+					 errdetail("Its records stay in the audit spool as long as listguard.spool_keep says.")));
 	}
 }
 
