@@ -370,8 +370,30 @@ drain_if_due(TimestampTz *due)
 }
 
 static void
+make_partitions(void *arg)
+{
+	(void) arg;
+	lg_drain_partitions();
+}
+
+/*
+ * keep_partitions
+ *		Once a day, and first at the start: partitions for the months to come,
+ *		while nobody needs them yet and a lock can be waited for another time.
+ */
+static void
+keep_partitions(TimestampTz *due)
+{
+	if (GetCurrentTimestamp() < *due)
+		return;
+	*due = GetCurrentTimestamp() +
+		(lg_worker_transaction(make_partitions, NULL) ? USECS_PER_DAY : USECS_PER_HOUR);
+}
+
+static void
 work_loop(void)
 {
+	TimestampTz partitions_due = 0;
 	TimestampTz last = GetCurrentTimestamp();
 	TimestampTz due = 0;
 
@@ -382,6 +404,7 @@ work_loop(void)
 		bool		drained = drain_if_due(&due);
 		bool		wanted = pg_atomic_read_u32(&self->wanted) != 0;
 
+		keep_partitions(&partitions_due);
 		CHECK_FOR_INTERRUPTS();
 		if (served || (drained && asked))
 			last = GetCurrentTimestamp();
