@@ -13,6 +13,9 @@ GRANT EXECUTE ON FUNCTION
     listguard.set_export_policy(regclass, integer, interval, bigint, interval)
     TO listguard_admin;
 
+-- Part of protect's ALTER TABLE, which runs as the table's owner; refuses elsewhere.
+GRANT EXECUTE ON FUNCTION listguard._list_number(oid, text) TO PUBLIC;
+
 -- The sealed types: what expressions of an application call.  _seal asks for protect or the worker itself; a
 -- partition's maker needs seal_row, which refuses elsewhere.  Sorting and hashing inside the executor ask for no
 -- privilege, but for IN with a long list; order and extended hash are nobody's business, as they tell tokens apart.

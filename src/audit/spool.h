@@ -96,8 +96,7 @@ extern bool lg_spool_sync(LgSpoolPos pos);
 
 /*
  * Read from a position (0 and positions that are gone: from the oldest kept).
- * In the current memory context; close it, or let the context go with
- * lg_spool_close() called on error as well (it holds a file).
+ * In the current memory context, with which its file is closed as well.
  * next: false at the write position.  Raises on I/O errors only.
  */
 extern LgSpoolReader *lg_spool_open(LgSpoolPos pos);

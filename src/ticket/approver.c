@@ -45,6 +45,7 @@
 
 #define DEFAULT_MAX_TTL		(15 * USECS_PER_MINUTE)
 #define MAX_QUORUM			LG_TICKET_TOKENS_MAX
+#define MAX_SPAN_DAYS		INT64CONST(36500)
 
 PG_FUNCTION_INFO_V1(listguard_add_approver);
 PG_FUNCTION_INFO_V1(listguard_revoke_approver);
@@ -126,11 +127,15 @@ lg_approver_in_force(const LgApprover *approver)
 	return !approver->revoked && approver->valid_until > GetCurrentTimestamp();
 }
 
-/* Months count 30 days, as in comparisons of intervals. */
+/* Months count 30 days, as in comparisons of intervals; too long ones are cut, not overflowed. */
 static int64
 interval_usec(const Interval *span)
 {
-	return span->time + (span->day + span->month * (int64) DAYS_PER_MONTH) * USECS_PER_DAY;
+	const int64 most = MAX_SPAN_DAYS * USECS_PER_DAY;
+	int64		days = span->day + span->month * (int64) DAYS_PER_MONTH;
+	int64		time = Max(Min(span->time, most), -most);
+
+	return Max(Min(days, MAX_SPAN_DAYS), -MAX_SPAN_DAYS) * USECS_PER_DAY + time;
 }
 
 /*

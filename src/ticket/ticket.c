@@ -13,6 +13,7 @@
  */
 #include "compat.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -44,11 +45,11 @@ lg_ticket_now(void)
 }
 
 /*
- * lg_ticket_refuse
+ * refuse
  *		One message for all reasons; the reason is for the auditor.
  */
-void
-lg_ticket_refuse(const LgClaims *claims, const char *reason)
+pg_noreturn static void
+refuse(const uint8 *jti, const char *reason)
 {
 	LgEvent		ev;
 	pg_uuid_t	id;
@@ -60,7 +61,7 @@ lg_ticket_refuse(const LgClaims *claims, const char *reason)
 	appendStringInfoChar(&detail, '}');
 
 	lg_event_init(&ev, LG_EV_TICKET, LG_OUT_REFUSED);
-	ev.ticket = claims ? claims->jti : NULL;
+	ev.ticket = jti;
 	ev.sqlstate = ERRCODE_LG_TICKET;
 	ev.detail = detail.data;
 	memset(&id, 0, sizeof(id));
@@ -70,6 +71,42 @@ lg_ticket_refuse(const LgClaims *claims, const char *reason)
 			 errmsg("export ticket rejected"),
 			 errhint("Ask for a new one with listguard.request_export(); an auditor finds the reason in event %s.",
 					 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&id))))));
+}
+
+/* See store.h. */
+void
+lg_ticket_refuse(const LgClaims *claims, const char *reason)
+{
+	refuse(claims ? claims->jti : NULL, reason);
+}
+
+/*
+ * refuse_prepare
+ *		A prepared transaction would outlive the session that the ticket is
+ *		bound to.
+ */
+static void
+refuse_prepare(XactEvent event, void *arg)
+{
+	(void) arg;
+	if (event == XACT_EVENT_PRE_PREPARE && current != NULL && current_lxid == LG_MY_LXID())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot prepare a transaction that used an export ticket")));
+}
+
+/* Put a verified ticket in force. */
+static void
+set_current(LgTicket *ticket)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		RegisterXactCallback(refuse_prepare, NULL);
+		registered = true;
+	}
+	current = ticket;
 }
 
 /* Forget what belongs to a transaction that is over (its memory is gone). */
@@ -114,7 +151,7 @@ take_up_setting(const char *setting)
 	char	   *tokens[LG_TICKET_TOKENS_MAX];
 	int			n = split(tokens, pstrdup(setting));
 
-	current = lg_ticket_verify(tokens, n);
+	set_current(lg_ticket_verify(tokens, n));
 	carried = MemoryContextStrdup(TopTransactionContext, setting);
 }
 
@@ -136,7 +173,7 @@ lg_ticket_current(void)
 	if (setting != NULL && (carried == NULL || strcmp(carried, setting) != 0))
 		take_up_setting(setting);
 	if (current != NULL && current->login != GetSessionUserId())
-		lg_ticket_refuse(NULL, "the session user changed under it");
+		refuse(current->jti, "the session user changed under it");
 	return current;
 }
 
@@ -211,7 +248,7 @@ recheck_approvers(LgTicket *ticket)
 		LgApprover	approver;
 
 		if (!lg_approver_by_kid(&approver, ticket->kids[i]) || !lg_approver_in_force(&approver))
-			lg_ticket_refuse(NULL, "the approver was revoked while it was in force");
+			refuse(ticket->jti, "the approver was revoked while it was in force");
 	}
 	ticket->generation = generation;
 }
@@ -220,9 +257,9 @@ int64
 lg_ticket_left(LgTicket *ticket)
 {
 	if (ticket->exp <= lg_ticket_now())
-		lg_ticket_refuse(NULL, "it expired while it was in force");
+		refuse(ticket->jti, "it expired while it was in force");
 	if (ticket->login != GetSessionUserId())
-		lg_ticket_refuse(NULL, "the session user changed under it");
+		refuse(ticket->jti, "the session user changed under it");
 	recheck_approvers(ticket);
 	return ticket->max_rows - ticket->used;
 }
@@ -264,6 +301,6 @@ listguard_present_ticket(PG_FUNCTION_ARGS)
 			lg_ticket_refuse(NULL, "a token is null");
 		tokens[i] = TextDatumGetCString(elems[i]);
 	}
-	current = lg_ticket_verify(tokens, n);
+	set_current(lg_ticket_verify(tokens, n));
 	PG_RETURN_VOID();
 }

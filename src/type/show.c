@@ -30,6 +30,13 @@
 #include "row/road.h"
 #include "type/type.h"
 
+/* A replica gets what is stored, whatever road the row is on. */
+static bool
+replicating(void)
+{
+	return am_walsender || HistoricSnapshotActive();
+}
+
 /*
  * The armour with token is a dictionary of equal values, and can be stored
  * again: for dumps and replicas only.
@@ -37,7 +44,7 @@
 static bool
 token_allowed(void)
 {
-	if (am_walsender || HistoricSnapshotActive())
+	if (replicating())
 		return true;
 	return lg_output_mode() == LG_OUTPUT_SEALED && lg_has_backup(GetUserId());
 }
@@ -159,7 +166,7 @@ lg_sealed_show(struct varlena *value)
 
 	lg_require_preload();
 	lg_sealed_view(&view, value);
-	if (road == LG_ROAD_NONE)
+	if (road == LG_ROAD_NONE || replicating())
 		return armour(value, &view);
 	mode = lg_output_mode();
 	if (mode == LG_OUTPUT_SEALED)

@@ -1,0 +1,733 @@
+-- protect, grants, limits.  Functions for the DBA run as the extension's owner and are executable by listguard_admin;
+-- DDL that evaluates a user's expression runs as the table's owner.  Names that begin with _ are listguard's own.
+
+CREATE FUNCTION listguard._as_owner(relation regclass, command text) RETURNS void
+    AS 'MODULE_PATHNAME', 'listguard_as_owner' LANGUAGE C VOLATILE STRICT;
+CREATE FUNCTION listguard._internal(command text) RETURNS void
+    AS 'MODULE_PATHNAME', 'listguard_internal' LANGUAGE C VOLATILE STRICT;
+CREATE FUNCTION listguard._ensure_keyset() RETURNS void
+    AS 'MODULE_PATHNAME', 'listguard_ensure_keyset' LANGUAGE C VOLATILE;
+CREATE FUNCTION listguard._unused_list_number() RETURNS int4
+    AS 'MODULE_PATHNAME', 'listguard_unused_list_number' LANGUAGE C VOLATILE;
+CREATE FUNCTION listguard._create_list(relation text, value text) RETURNS int4
+    AS 'MODULE_PATHNAME', 'listguard_create_list' LANGUAGE C VOLATILE;
+CREATE FUNCTION listguard._ensure_list(relation regclass, value text) RETURNS int4
+    AS 'MODULE_PATHNAME', 'listguard_ensure_list' LANGUAGE C VOLATILE;
+CREATE FUNCTION listguard._list_number(relation oid, value text) RETURNS int4
+    AS 'MODULE_PATHNAME', 'listguard_list_number' LANGUAGE C STABLE STRICT;
+CREATE FUNCTION listguard._list_name(list_no int4) RETURNS text
+    AS 'MODULE_PATHNAME', 'listguard_list_name' LANGUAGE C STABLE STRICT;
+CREATE FUNCTION listguard._is_privilege(name text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'listguard_check_privilege' LANGUAGE C IMMUTABLE STRICT;
+CREATE FUNCTION listguard._index_expression_columns(index oid) RETURNS int2[]
+    AS 'MODULE_PATHNAME', 'listguard_index_expression_columns' LANGUAGE C STABLE STRICT;
+CREATE FUNCTION listguard._trusted_expression(relation regclass, source text) RETURNS text
+    AS 'MODULE_PATHNAME', 'listguard_trusted_expression' LANGUAGE C STABLE STRICT;
+
+-- schema.table as the registry writes it
+CREATE FUNCTION listguard._relation_name(relation oid) RETURNS text
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
+$$;
+
+-- the relation and everything that inherits from it
+CREATE FUNCTION listguard._members(relation oid) RETURNS SETOF oid
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE m(oid) AS (SELECT relation UNION SELECT i.inhrelid FROM pg_inherits i JOIN m ON i.inhparent = m.oid)
+    SELECT m.oid FROM m
+$$;
+
+-- Note what a name stands for; what was said of another object of that name before is forgotten.
+CREATE FUNCTION listguard._bind(kind text, name text, oid oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    was oid;
+BEGIN
+    SELECT b.oid INTO was FROM listguard.binding b WHERE b.kind = _bind.kind AND b.name = _bind.name;
+    IF was = _bind.oid THEN
+        RETURN;
+    END IF;
+    IF was IS NOT NULL AND _bind.kind = 'role' THEN
+        DELETE FROM listguard.access_grant g WHERE g.role = _bind.name;
+        DELETE FROM listguard.row_limit l WHERE l.role = _bind.name;
+    ELSIF was IS NOT NULL THEN
+        DELETE FROM listguard.access_grant g WHERE g.relation = _bind.name;
+        DELETE FROM listguard.row_limit l WHERE l.relation = _bind.name;
+        DELETE FROM listguard.export_policy p WHERE p.relation = _bind.name;
+        DELETE FROM listguard.protected_table p WHERE p.relation = _bind.name;
+        -- values sealed under its lists may lie elsewhere: their keys stay, under a name that no table has
+        UPDATE listguard.list l SET relation = format('%s (dropped %s)', _bind.name, was) WHERE l.relation = _bind.name;
+    END IF;
+    INSERT INTO listguard.binding VALUES (_bind.kind, _bind.name, _bind.oid)
+        ON CONFLICT ON CONSTRAINT binding_pkey DO UPDATE SET oid = EXCLUDED.oid;
+END
+$$;
+
+CREATE FUNCTION listguard._require_protected(relation regclass) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    relname text := listguard._relation_name(relation);
+BEGIN
+    IF relname IS NULL OR NOT EXISTS (
+        SELECT FROM listguard.protected_table p LEFT JOIN listguard.binding b ON b.kind = 'relation' AND b.name = p.relation
+        WHERE p.relation = relname AND coalesce(b.oid, _require_protected.relation::oid) = _require_protected.relation::oid) THEN
+        RAISE EXCEPTION 'table % is not protected', coalesce(relname, relation::oid::text)
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Protect it with listguard.protect().';
+    END IF;
+    RETURN relname;
+END
+$$;
+
+CREATE FUNCTION listguard._require_role(role name) RETURNS oid
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found oid;
+BEGIN
+    SELECT r.oid INTO found FROM pg_roles r WHERE r.rolname = _require_role.role;
+    IF found IS NULL THEN
+        RAISE EXCEPTION 'role "%" does not exist', role USING ERRCODE = 'undefined_object';
+    END IF;
+    RETURN found;
+END
+$$;
+
+-- ---- policies ----
+
+CREATE FUNCTION listguard._policy_name(privilege text, role text) RETURNS name
+    LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN octet_length('listguard_' || privilege || '_' || role) < 64 THEN ('listguard_' || privilege || '_' || role)::name
+                ELSE ('listguard_' || privilege || '_' || md5(role))::name END
+$$;
+
+-- What a role's grants with one privilege say of a row; NULL: no grant.
+CREATE FUNCTION listguard._policy_condition(relation oid, role text, privilege text) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    relname text := listguard._relation_name(_policy_condition.relation);
+    list_column name;
+    list_type text;
+    part record;
+    parts text[] := '{}';
+BEGIN
+    SELECT p.list_column, format_type(a.atttypid, NULL) INTO list_column, list_type
+    FROM listguard.protected_table p LEFT JOIN pg_attribute a ON a.attrelid = _policy_condition.relation AND a.attname = p.list_column
+    WHERE p.relation = relname;
+    FOR part IN
+        SELECT g.list_no IS NULL AS all_lists, g.using_expr, array_agg(l.value ORDER BY l.value) AS lists
+        FROM listguard.access_grant g LEFT JOIN listguard.list l ON l.list_no = g.list_no
+        WHERE g.relation = relname AND g.role = _policy_condition.role AND privilege = ANY (g.privileges)
+        GROUP BY 1, 2 ORDER BY 1 DESC, 2 NULLS FIRST
+    LOOP
+        parts := parts || concat_ws(' AND ',
+            CASE WHEN part.all_lists THEN NULL
+                 WHEN cardinality(part.lists) = 1 THEN format('%I = %L::%s', list_column, part.lists[1], list_type)
+                 ELSE format('%I = ANY (%L::%s[])', list_column, part.lists, list_type) END,
+            '(' || part.using_expr || ')');
+    END LOOP;
+    IF '' = ANY (parts) THEN
+        RETURN 'true';
+    END IF;
+    RETURN (SELECT string_agg('(' || p || ')', ' OR ') FROM unnest(parts) p);
+END
+$$;
+
+-- Bring a role's policies and table privileges in line with its grants.
+CREATE FUNCTION listguard._sync_role(relation oid, role text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    what record;
+    member oid;
+    policy name;
+    condition text;
+    qual text;
+    wanted boolean;
+    relname text := listguard._relation_name(_sync_role.relation);
+BEGIN
+    FOR what IN SELECT * FROM (VALUES ('view', 'SELECT'), ('insert', 'INSERT'), ('update', 'UPDATE'), ('delete', 'DELETE')) v(privilege, command)
+    LOOP
+        condition := listguard._policy_condition(_sync_role.relation, _sync_role.role, what.privilege);
+        policy := listguard._policy_name(what.privilege, _sync_role.role);
+        qual := CASE condition WHEN 'true' THEN 'listguard.guard()' ELSE format('listguard.guard() AND (%s)', condition) END;
+        FOR member IN SELECT listguard._members(_sync_role.relation)
+        LOOP
+            IF EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = member AND p.polname = policy) THEN
+                PERFORM listguard._internal(format('DROP POLICY %I ON %s', policy, member::regclass));
+            END IF;
+            IF condition IS NOT NULL THEN
+                PERFORM listguard._internal(format('CREATE POLICY %I ON %s FOR %s TO %I %s%s', policy, member::regclass,
+                    what.command, _sync_role.role,
+                    CASE WHEN what.command <> 'INSERT' THEN format('USING (%s) ', qual) END,
+                    CASE WHEN what.command IN ('INSERT', 'UPDATE') THEN format('WITH CHECK (%s)', qual) END));
+            END IF;
+        END LOOP;
+        wanted := condition IS NOT NULL OR what.command = 'SELECT' AND EXISTS (
+            SELECT FROM listguard.access_grant g WHERE g.relation = relname AND g.role = _sync_role.role AND 'backup' = ANY (g.privileges));
+        PERFORM listguard._internal(format(CASE WHEN wanted THEN 'GRANT %s ON TABLE %s TO %I' ELSE 'REVOKE %s ON TABLE %s FROM %I CASCADE' END,
+                                           what.command, relname, _sync_role.role));
+    END LOOP;
+END
+$$;
+
+-- ---- protect ----
+
+CREATE FUNCTION listguard._check_relation(relation regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    rel pg_class;
+    bad oid;
+BEGIN
+    SELECT * INTO rel FROM pg_class c WHERE c.oid = _check_relation.relation;
+    IF rel.relkind NOT IN ('r', 'p') THEN
+        RAISE EXCEPTION '"%" is not a table', rel.relname USING ERRCODE = 'wrong_object_type';
+    END IF;
+    IF rel.oid < 16384 OR rel.relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema', 'listguard', 'pg_toast')) THEN
+        RAISE EXCEPTION 'table "%" belongs to the system or to listguard', rel.relname USING ERRCODE = 'wrong_object_type';
+    END IF;
+    IF rel.relpersistence = 't' THEN
+        RAISE EXCEPTION 'temporary table "%" cannot be protected', rel.relname USING ERRCODE = 'feature_not_supported';
+    END IF;
+    IF EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = rel.oid) THEN
+        RAISE EXCEPTION 'table "%" is a partition or inherits from another table', rel.relname
+            USING ERRCODE = 'wrong_object_type', HINT = 'Protect its root: that protects every partition.';
+    END IF;
+    SELECT c.oid INTO bad FROM listguard._members(rel.oid) m JOIN pg_class c ON c.oid = m WHERE c.relkind NOT IN ('r', 'p') LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'partition % is not a local table', bad::regclass USING ERRCODE = 'wrong_object_type';
+    END IF;
+    SELECT p.oid INTO bad FROM pg_policy p
+    WHERE p.polrelid IN (SELECT listguard._members(rel.oid)) AND p.polpermissive AND NOT starts_with(p.polname::text, 'listguard_') LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'table "%" has a permissive policy of its own', rel.relname
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'It would add rows to those that grants allow. Drop it or make it restrictive.';
+    END IF;
+END
+$$;
+
+CREATE FUNCTION listguard._check_column(relation regclass, name name) RETURNS int2
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    att int2;
+BEGIN
+    IF name IS NULL THEN
+        RAISE EXCEPTION 'column name is null' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT a.attnum INTO att FROM pg_attribute a
+    WHERE a.attrelid = _check_column.relation AND a.attname = _check_column.name AND a.attnum > 0 AND NOT a.attisdropped;
+    IF att IS NULL THEN
+        RAISE EXCEPTION 'column "%" of relation % does not exist', name, relation USING ERRCODE = 'undefined_column';
+    END IF;
+    RETURN att;
+END
+$$;
+
+-- Is a type one that protect seals ('text'), sealed already (its name), or neither (NULL)?
+CREATE FUNCTION listguard._sealing_of(type oid) RETURNS text
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN n.nspname = 'listguard' AND t.typname IN ('sealed_email', 'sealed_lookup', 'sealed_text') THEN t.typname::text
+                WHEN t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) THEN 'text'
+                WHEN t.typname = 'citext' AND t.typtype = 'b' THEN 'text' END
+    FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = type
+$$;
+
+-- What would keep the plaintext of an address column, or break when it is sealed.
+CREATE FUNCTION listguard._check_address_column(relation regclass, name name) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    att int2 := listguard._check_column(relation, name);
+    type oid := (SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum = att);
+    bad text;
+BEGIN
+    IF listguard._sealing_of(type) IS NULL THEN
+        RAISE EXCEPTION 'column "%" of type % cannot be sealed', name, format_type(type, NULL)
+            USING ERRCODE = 'datatype_mismatch', HINT = 'An address column is text, varchar, char, citext or of a sealed type.';
+    END IF;
+    SELECT i.indexrelid::regclass::text INTO bad
+    FROM pg_index i JOIN listguard._members(relation) m ON i.indrelid = m
+    JOIN pg_attribute a ON a.attrelid = m AND a.attname = _check_address_column.name
+    WHERE (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND a.attnum = ANY (listguard._index_expression_columns(i.indexrelid))
+    LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'index % has an expression or predicate over column "%"', bad, name
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'It would hold what the column hides. Drop it; a plain index on the column serves equality without regard to case.';
+    END IF;
+    SELECT a.attname INTO bad
+    FROM pg_depend d JOIN pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+    JOIN listguard._members(relation) m ON f.adrelid = m JOIN pg_attribute a ON a.attrelid = m AND a.attnum = f.adnum
+    JOIN pg_attribute o ON o.attrelid = m AND o.attname = _check_address_column.name
+    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = m AND d.refobjsubid = o.attnum AND a.attgenerated <> '' LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'column "%" is generated from column "%"', bad, name
+            USING ERRCODE = 'feature_not_supported', HINT = 'It would hold what the column hides. Drop it.';
+    END IF;
+    SELECT c.conname INTO bad
+    FROM pg_constraint c JOIN listguard._members(relation) m ON c.conrelid = m
+    JOIN pg_attribute a ON a.attrelid = m AND a.attname = _check_address_column.name
+    WHERE c.contype = 'c' AND a.attnum = ANY (c.conkey) LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'check constraint "%" looks at column "%"', bad, name
+            USING ERRCODE = 'feature_not_supported', HINT = 'Drop it: the sealed type checks addresses itself.';
+    END IF;
+END
+$$;
+
+CREATE FUNCTION listguard._check_list_column(relation regclass, name name, address_columns name[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    att int2 := listguard._check_column(relation, name);
+    type oid := (SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum = att);
+BEGIN
+    IF name = ANY (address_columns) THEN
+        RAISE EXCEPTION 'column "%" cannot be both list and address', name USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF type <> ALL ('{text,uuid,integer,bigint}'::regtype[]::oid[]) THEN
+        RAISE EXCEPTION 'list column "%" is of type %', name, format_type(type, NULL)
+            USING ERRCODE = 'datatype_mismatch', HINT = 'A list column is text, uuid, integer or bigint.';
+    END IF;
+END
+$$;
+
+-- Every check that needs no lock on the registry, before anything is changed.
+CREATE FUNCTION listguard._check_protect(relation regclass, address_columns name[], list_column name, open_columns name[], mode text, audit text)
+    RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF coalesce(cardinality(address_columns), 0) = 0 THEN
+        RAISE EXCEPTION 'no address column is given' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF mode IS NULL OR mode NOT IN ('enforce', 'alert') THEN
+        RAISE EXCEPTION 'mode must be enforce or alert' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF audit IS NULL OR audit NOT IN ('statement', 'row') THEN
+        RAISE EXCEPTION 'audit must be statement or row' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM listguard._check_relation(relation);
+    PERFORM listguard._check_address_column(relation, c) FROM unnest(address_columns) c;
+    PERFORM listguard._check_column(relation, c) FROM unnest(open_columns) c;
+    IF open_columns && address_columns THEN
+        RAISE EXCEPTION 'an address column cannot be open' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF list_column IS NOT NULL THEN
+        PERFORM listguard._check_list_column(relation, list_column, address_columns);
+    END IF;
+END
+$$;
+
+-- One ALTER TABLE for all columns: one rewrite.
+CREATE FUNCTION listguard._convert(relation regclass, columns name[], list_column name, list_no int4) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    parts text[] := '{}';
+    c record;
+    number text := CASE WHEN list_column IS NULL THEN list_no::text
+                        ELSE format('listguard._list_number(%s, %I::text)', relation::oid, list_column) END;
+BEGIN
+    FOR c IN
+        SELECT a.attname, listguard._sealing_of(a.atttypid) AS sealing FROM pg_attribute a
+        WHERE a.attrelid = relation AND a.attname = ANY (columns) ORDER BY a.attnum
+    LOOP
+        parts := parts || format('ALTER COLUMN %I TYPE listguard.%s%s USING listguard.%s(%I%s, %s)', c.attname,
+            CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END,
+            CASE WHEN list_column IS NULL THEN format('(%s)', list_no) END,
+            CASE c.sealing WHEN 'sealed_lookup' THEN '_seal_lookup' WHEN 'sealed_text' THEN '_seal_text' ELSE '_seal' END,
+            c.attname, CASE c.sealing WHEN 'text' THEN '::text' END, number);
+        RAISE NOTICE 'column "%" becomes %', c.attname, CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END;
+    END LOOP;
+    IF list_column IS NOT NULL THEN
+        PERFORM listguard._as_owner(relation, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', relation, list_column));
+    END IF;
+    IF parts <> '{}' THEN
+        PERFORM listguard._as_owner(relation, format('ALTER TABLE %s %s', relation, array_to_string(parts, ', ')));
+    END IF;
+END
+$$;
+
+-- Triggers and row security of one table of the tree; what is there already stays.
+CREATE FUNCTION listguard._guard_table(member regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    t record;
+BEGIN
+    FOR t IN SELECT * FROM (VALUES
+        ('~listguard_seal', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW EXECUTE FUNCTION listguard.seal_row()'),
+        ('listguard_ins', 'AFTER INSERT', 'REFERENCING NEW TABLE AS listguard_new FOR EACH STATEMENT EXECUTE FUNCTION listguard.audit_change()'),
+        ('listguard_upd', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS listguard_old NEW TABLE AS listguard_new FOR EACH STATEMENT EXECUTE FUNCTION listguard.audit_change()'),
+        ('listguard_del', 'AFTER DELETE', 'REFERENCING OLD TABLE AS listguard_old FOR EACH STATEMENT EXECUTE FUNCTION listguard.audit_change()'),
+        ('listguard_trunc', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT EXECUTE FUNCTION listguard.audit_change()')
+        ) v(name, event, action)
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = member AND g.tgname = t.name) THEN
+            PERFORM listguard._internal(format('CREATE TRIGGER %I %s ON %s %s', t.name, t.event, member, t.action));
+        END IF;
+        PERFORM listguard._internal(format('ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER %I', member, t.name));
+    END LOOP;
+    PERFORM listguard._internal(format('ALTER TABLE ONLY %s ENABLE ROW LEVEL SECURITY', member));
+    PERFORM listguard._internal(format('ALTER TABLE ONLY %s FORCE ROW LEVEL SECURITY', member));
+END
+$$;
+
+-- Privileges that others than the owner hold on the tree; keep: as grants that show masks.
+CREATE FUNCTION listguard._take_over_privileges(relation regclass, keep boolean) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    g record;
+    kept text[];
+BEGIN
+    FOR g IN
+        SELECT a.member, a.grantee, r.rolname, array_agg(DISTINCT a.privilege) AS privileges
+        FROM (SELECT c.oid AS member, c.relowner, x.grantee, x.privilege_type AS privilege
+              FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid IN (SELECT listguard._members(_take_over_privileges.relation))
+              UNION ALL
+              SELECT c.oid, c.relowner, x.grantee, x.privilege_type
+              FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, aclexplode(t.attacl) x
+              WHERE c.oid IN (SELECT listguard._members(_take_over_privileges.relation)) AND NOT t.attisdropped) a
+        LEFT JOIN pg_roles r ON r.oid = a.grantee
+        WHERE a.grantee <> a.relowner
+        GROUP BY 1, 2, 3 ORDER BY a.member, r.rolname
+    LOOP
+        PERFORM listguard._internal(format('REVOKE ALL ON TABLE %s FROM %s CASCADE', g.member::regclass,
+                                           coalesce(quote_ident(g.rolname), 'PUBLIC')));
+        kept := '{}';
+        IF keep AND g.rolname IS NOT NULL AND g.member = _take_over_privileges.relation THEN
+            SELECT coalesce(array_agg(v.privilege), '{}') INTO kept
+            FROM (VALUES ('SELECT', 'view'), ('INSERT', 'insert'), ('UPDATE', 'update'), ('DELETE', 'delete')) v(command, privilege)
+            WHERE v.command = ANY (g.privileges);
+        END IF;
+        IF kept <> '{}' THEN
+            PERFORM listguard._bind('role', g.rolname, g.grantee);
+            INSERT INTO listguard.access_grant (role, relation, privileges) VALUES (g.rolname, listguard._relation_name(_take_over_privileges.relation), kept);
+            RAISE NOTICE 'role % keeps % on %, with addresses masked', g.rolname, array_to_string(kept, ', '), g.member::regclass;
+        ELSE
+            RAISE NOTICE 'privileges of % on % are revoked', coalesce('role ' || g.rolname, 'PUBLIC'), g.member::regclass
+                USING HINT = 'Give access with listguard.grant_access().';
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- The registry's row and the lists, or what a second protect adds to them.
+CREATE FUNCTION listguard._register(relation regclass, columns name[], list_column name, open_columns name[], bulk_threshold int, mode text, audit text)
+    RETURNS listguard.protected_table
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    relname text := listguard._relation_name(_register.relation);
+    known listguard.protected_table;
+    list_values text[];
+    value text;
+BEGIN
+    PERFORM listguard._bind('relation', relname, _register.relation::oid);
+    SELECT * INTO known FROM listguard.protected_table p WHERE p.relation = relname;
+    IF known.relation IS NOT NULL AND known.list_column IS DISTINCT FROM coalesce(_register.list_column, known.list_column) THEN
+        RAISE EXCEPTION 'table % is protected with another list column', relname USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF known.relation IS NOT NULL THEN
+        UPDATE listguard.protected_table p
+        SET sealed_columns = _register.columns, open_columns = coalesce(_register.open_columns, p.open_columns),
+            bulk_threshold = coalesce(_register.bulk_threshold, p.bulk_threshold)
+        WHERE p.relation = relname RETURNING * INTO known;
+        RETURN known;
+    END IF;
+    IF _register.list_column IS NOT NULL THEN
+        EXECUTE format('SELECT array_agg(DISTINCT %I::text) FROM %s WHERE %1$I IS NOT NULL', _register.list_column, _register.relation) INTO list_values;
+    END IF;
+    INSERT INTO listguard.protected_table (relation, list_no, list_column, sealed_columns, open_columns, bulk_threshold, mode, audit)
+    VALUES (relname, listguard._unused_list_number(), _register.list_column, _register.columns, coalesce(_register.open_columns, '{}'),
+            _register.bulk_threshold, _register.mode, _register.audit)
+    RETURNING * INTO known;
+    IF _register.list_column IS NULL THEN
+        PERFORM listguard._create_list(relname, NULL);
+    END IF;
+    FOREACH value IN ARRAY coalesce(list_values, '{}')
+    LOOP
+        PERFORM listguard._create_list(relname, value);
+    END LOOP;
+    RETURN known;
+END
+$$;
+
+CREATE FUNCTION listguard.protect(relation regclass, address_columns name[], list_column name DEFAULT NULL, open_columns name[] DEFAULT NULL,
+    bulk_threshold int DEFAULT NULL, mode text DEFAULT 'enforce', audit text DEFAULT 'statement', keep_access boolean DEFAULT false,
+    domain_columns name[] DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    was listguard.protected_table;
+    row listguard.protected_table;
+    columns name[];
+BEGIN
+    IF protect.relation IS NULL THEN
+        RAISE EXCEPTION 'no relation is given' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF protect.domain_columns IS NOT NULL THEN
+        RAISE EXCEPTION 'domain columns are not supported yet' USING ERRCODE = 'feature_not_supported';
+    END IF;
+    PERFORM listguard._check_protect(protect.relation, protect.address_columns, protect.list_column, protect.open_columns, protect.mode, protect.audit);
+    EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', protect.relation);
+    LOCK TABLE listguard.protected_table IN SHARE ROW EXCLUSIVE MODE;
+    -- once more, now that nobody can change it
+    PERFORM listguard._check_protect(protect.relation, protect.address_columns, protect.list_column, protect.open_columns, protect.mode, protect.audit);
+    PERFORM listguard._ensure_keyset();
+    SELECT array_agg(a.attname ORDER BY a.attnum) INTO columns FROM pg_attribute a
+    WHERE a.attrelid = protect.relation AND a.attnum > 0 AND NOT a.attisdropped
+      AND (a.attname = ANY (protect.address_columns) OR listguard._sealing_of(a.atttypid) <> 'text');
+    IF cardinality(columns) > 16 THEN
+        RAISE EXCEPTION 'a table may have 16 sealed columns' USING ERRCODE = 'program_limit_exceeded';
+    END IF;
+    SELECT * INTO was FROM listguard.protected_table p WHERE p.relation = listguard._relation_name(protect.relation);
+    row := listguard._register(protect.relation, columns, protect.list_column, protect.open_columns, protect.bulk_threshold, protect.mode, protect.audit);
+    PERFORM listguard._convert(protect.relation, ARRAY(SELECT unnest(columns) EXCEPT SELECT unnest(was.sealed_columns)), row.list_column, row.list_no);
+    PERFORM listguard._guard_table(m::regclass) FROM listguard._members(protect.relation) m;
+    IF was.list_no IS DISTINCT FROM row.list_no THEN
+        PERFORM listguard._take_over_privileges(protect.relation, protect.keep_access);
+    END IF;
+    PERFORM listguard._sync_role(protect.relation, g.role) FROM (SELECT DISTINCT role FROM listguard.access_grant WHERE relation = row.relation) g
+    WHERE EXISTS (SELECT FROM pg_roles r WHERE r.rolname = g.role);
+    PERFORM listguard._event('setting', row.relation, jsonb_build_object('protect', columns, 'list_column', row.list_column,
+        'bulk_threshold', row.bulk_threshold, 'mode', row.mode, 'audit', row.audit, 'keep_access', protect.keep_access));
+    RAISE NOTICE 'table % is protected: nobody reads it without a grant, its owner included', row.relation
+        USING HINT = 'Give access with listguard.grant_access().';
+    RAISE NOTICE 'addresses remain in clear in WAL written and backups made before now, and in freed blocks of the disk until they are written over';
+END
+$$;
+COMMENT ON FUNCTION listguard.protect(regclass, name[], name, name[], int, text, text, boolean, name[]) IS
+    'seals a table''s address columns and puts its rows under grants, limits and audit; partitions too';
+
+CREATE FUNCTION listguard.set_mode(relation regclass, mode text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    relname text := listguard._require_protected(set_mode.relation);
+BEGIN
+    IF set_mode.mode IS NULL OR set_mode.mode NOT IN ('enforce', 'alert') THEN
+        RAISE EXCEPTION 'mode must be enforce or alert' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    UPDATE listguard.protected_table p SET mode = set_mode.mode WHERE p.relation = relname;
+    PERFORM listguard._event('setting', relname, jsonb_build_object('mode', set_mode.mode));
+END
+$$;
+COMMENT ON FUNCTION listguard.set_mode(regclass, text) IS
+    'enforce refuses what goes beyond threshold and limits; alert records it and lets it pass';
+
+-- ---- grants ----
+
+CREATE FUNCTION listguard._check_privileges(privileges text[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    p text;
+BEGIN
+    IF coalesce(cardinality(privileges), 0) = 0 THEN
+        RAISE EXCEPTION 'no privilege is given' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    FOREACH p IN ARRAY privileges
+    LOOP
+        IF p IS NULL OR NOT listguard._is_privilege(p) THEN
+            RAISE EXCEPTION 'unrecognized privilege "%"', p USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'Privileges are view, domain, reveal, insert, update, delete, export and backup.';
+        END IF;
+        IF p = 'match' THEN
+            RAISE EXCEPTION 'privilege "match" is not supported yet' USING ERRCODE = 'feature_not_supported';
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Numbers of the lists meant, made where they are new; {NULL}: the whole relation.
+CREATE FUNCTION listguard._lists_meant(relation regclass, lists text[]) RETURNS int4[]
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    list_column name := (SELECT p.list_column FROM listguard.protected_table p WHERE p.relation = listguard._relation_name(_lists_meant.relation));
+    type regtype;
+    one text;
+    value text;
+    numbers int4[] := '{}';
+BEGIN
+    IF lists IS NULL THEN
+        RETURN ARRAY[NULL]::int4[];
+    END IF;
+    IF list_column IS NULL THEN
+        RAISE EXCEPTION 'table % is one list', _lists_meant.relation USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT a.atttypid INTO type FROM pg_attribute a WHERE a.attrelid = _lists_meant.relation AND a.attname = list_column;
+    FOREACH one IN ARRAY lists
+    LOOP
+        IF one IS NULL THEN
+            RAISE EXCEPTION 'a list is null' USING ERRCODE = 'null_value_not_allowed';
+        END IF;
+        EXECUTE format('SELECT (%L::%s)::text', one, type) INTO value;
+        numbers := numbers || listguard._ensure_list(_lists_meant.relation, value);
+    END LOOP;
+    RETURN numbers;
+END
+$$;
+
+-- backup reads the registry as well; of all grants, so that the last revoke takes it away
+CREATE FUNCTION listguard._sync_backup(role text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    holds boolean := EXISTS (SELECT FROM listguard.access_grant g WHERE g.role = _sync_backup.role AND 'backup' = ANY (g.privileges));
+    has boolean := has_table_privilege(_sync_backup.role::name, 'listguard.key', 'SELECT')
+        AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = _sync_backup.role);
+BEGIN
+    IF holds <> has THEN
+        PERFORM listguard._internal(format(CASE WHEN holds THEN 'GRANT SELECT ON TABLE %s TO %I' ELSE 'REVOKE SELECT ON TABLE %s FROM %I' END,
+            (SELECT string_agg(c::regclass::text, ', ') FROM pg_extension e, unnest(e.extconfig) c WHERE e.extname = 'listguard'), _sync_backup.role));
+    END IF;
+END
+$$;
+
+CREATE FUNCTION listguard.grant_access(role name, relation regclass, privileges text[], lists text[] DEFAULT NULL, using_expr text DEFAULT NULL)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    roleid oid := listguard._require_role(grant_access.role);
+    relname text := listguard._require_protected(grant_access.relation);
+    expression text;
+    number int4;
+BEGIN
+    PERFORM listguard._check_privileges(grant_access.privileges);
+    IF 'backup' = ANY (grant_access.privileges) AND NOT (SELECT r.rolbypassrls OR r.rolsuper FROM pg_roles r WHERE r.oid = roleid) THEN
+        RAISE EXCEPTION 'role "%" does not have BYPASSRLS', grant_access.role USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = 'Privilege backup is for roles that see all rows.';
+    END IF;
+    expression := listguard._trusted_expression(grant_access.relation, grant_access.using_expr);
+    PERFORM listguard._bind('role', grant_access.role::text, roleid);
+    PERFORM listguard._bind('relation', relname, grant_access.relation::oid);
+    FOREACH number IN ARRAY listguard._lists_meant(grant_access.relation, grant_access.lists)
+    LOOP
+        UPDATE listguard.access_grant g
+        SET privileges = ARRAY(SELECT DISTINCT p FROM unnest(g.privileges || grant_access.privileges) p ORDER BY p),
+            using_expr = coalesce(expression, g.using_expr), granted = now(), granted_by = session_user
+        WHERE g.role = grant_access.role::text AND g.relation = relname AND g.list_no IS NOT DISTINCT FROM number;
+        IF NOT FOUND THEN
+            INSERT INTO listguard.access_grant (role, relation, privileges, list_no, using_expr)
+            VALUES (grant_access.role, relname, ARRAY(SELECT DISTINCT p FROM unnest(grant_access.privileges) p ORDER BY p), number, expression);
+        END IF;
+    END LOOP;
+    PERFORM listguard._sync_role(grant_access.relation, grant_access.role::text);
+    PERFORM listguard._sync_backup(grant_access.role::text);
+    PERFORM listguard._event('grant', relname, jsonb_build_object('grant', grant_access.privileges, 'role', grant_access.role,
+        'lists', grant_access.lists, 'using_expr', expression));
+END
+$$;
+COMMENT ON FUNCTION listguard.grant_access(name, regclass, text[], text[], text) IS
+    'gives a role privileges on a protected table or on some of its lists, as policies that \d shows';
+
+CREATE FUNCTION listguard.revoke_access(role name, relation regclass, privileges text[] DEFAULT NULL, lists text[] DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    relname text := listguard._require_protected(revoke_access.relation);
+    numbers int4[];
+BEGIN
+    PERFORM listguard._require_role(revoke_access.role);
+    IF revoke_access.privileges IS NOT NULL THEN
+        PERFORM listguard._check_privileges(revoke_access.privileges);
+    END IF;
+    IF revoke_access.lists IS NOT NULL THEN
+        numbers := ARRAY(SELECT l.list_no FROM listguard.list l WHERE l.relation = relname AND l.value = ANY (revoke_access.lists));
+    END IF;
+    IF numbers IS NOT NULL AND EXISTS (SELECT FROM listguard.access_grant g WHERE g.role = revoke_access.role::text AND g.relation = relname
+            AND g.list_no IS NULL AND (revoke_access.privileges IS NULL OR g.privileges && revoke_access.privileges)) THEN
+        RAISE EXCEPTION 'role "%" holds what is to be revoked on the whole of %', revoke_access.role, relname
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Revoke it without lists, then grant the lists that remain.';
+    END IF;
+    UPDATE listguard.access_grant g
+    SET privileges = ARRAY(SELECT p FROM unnest(g.privileges) p WHERE revoke_access.privileges IS NOT NULL AND p <> ALL (revoke_access.privileges))
+    WHERE g.role = revoke_access.role::text AND g.relation = relname AND (numbers IS NULL OR g.list_no = ANY (numbers));
+    DELETE FROM listguard.access_grant g WHERE g.privileges = '{}';
+    PERFORM listguard._sync_role(revoke_access.relation, revoke_access.role::text);
+    PERFORM listguard._sync_backup(revoke_access.role::text);
+    PERFORM listguard._event('grant', relname, jsonb_build_object('revoke', revoke_access.privileges, 'role', revoke_access.role,
+        'lists', revoke_access.lists));
+END
+$$;
+COMMENT ON FUNCTION listguard.revoke_access(name, regclass, text[], text[]) IS
+    'takes privileges on a protected table away from a role; NULL: all of them, on all lists';
+
+-- ---- limits ----
+
+CREATE FUNCTION listguard.set_limit(role name, max_rows bigint, per interval, relation regclass DEFAULT NULL, max_lists int DEFAULT NULL,
+    scope text DEFAULT 'role', until timestamptz DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    roleid oid := listguard._require_role(set_limit.role);
+    relname text := '';
+BEGIN
+    IF set_limit.scope IS NULL OR set_limit.scope NOT IN ('role', 'session', 'actor') THEN
+        RAISE EXCEPTION 'scope must be role, session or actor' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF set_limit.max_rows IS NULL OR set_limit.max_rows < 0 THEN
+        RAISE EXCEPTION 'max_rows must be 0 or more' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF set_limit.per IS NULL OR set_limit.per <= interval '0' OR set_limit.per > interval '10 years' THEN
+        RAISE EXCEPTION 'per must be more than 0 and at most 10 years' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF set_limit.max_lists IS NOT NULL THEN
+        RAISE EXCEPTION 'max_lists is not supported yet' USING ERRCODE = 'feature_not_supported';
+    END IF;
+    IF set_limit.relation IS NOT NULL THEN
+        relname := listguard._require_protected(set_limit.relation);
+        PERFORM listguard._bind('relation', relname, set_limit.relation::oid);
+    END IF;
+    PERFORM listguard._bind('role', set_limit.role::text, roleid);
+    INSERT INTO listguard.row_limit (role, relation, scope, max_rows, per, until)
+    VALUES (set_limit.role, relname, set_limit.scope, set_limit.max_rows, set_limit.per, set_limit.until)
+    ON CONFLICT ON CONSTRAINT row_limit_pkey DO UPDATE
+        SET max_rows = EXCLUDED.max_rows, per = EXCLUDED.per, max_lists = EXCLUDED.max_lists, until = EXCLUDED.until;
+    PERFORM listguard._event('limit', nullif(relname, ''), jsonb_build_object('set', set_limit.max_rows, 'per', set_limit.per,
+        'role', set_limit.role, 'scope', set_limit.scope, 'until', set_limit.until));
+END
+$$;
+COMMENT ON FUNCTION listguard.set_limit(name, bigint, interval, regclass, int, text, timestamptz) IS
+    'limits the rows that a role, each session of it, or each actor may read in a sliding time';
+
+CREATE FUNCTION listguard.drop_limit(role name, relation regclass DEFAULT NULL, scope text DEFAULT 'role') RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    relname text := coalesce(listguard._relation_name(drop_limit.relation), '');
+BEGIN
+    DELETE FROM listguard.row_limit l WHERE l.role = drop_limit.role::text AND l.relation = relname AND l.scope = drop_limit.scope;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'role "%" has no such limit', drop_limit.role USING ERRCODE = 'undefined_object';
+    END IF;
+    PERFORM listguard._event('limit', nullif(relname, ''), jsonb_build_object('drop', drop_limit.scope, 'role', drop_limit.role));
+END
+$$;
+COMMENT ON FUNCTION listguard.drop_limit(name, regclass, text) IS
+    'takes back a limit given by set_limit';
+
+-- ---- views ----
+
+CREATE VIEW listguard.lists AS
+    SELECT CASE WHEN l.relation IS NULL THEN '-' ELSE listguard._list_name(l.list_no) || '#' || l.list_no END AS name,
+           l.relation, l.value, l.list_no, l.key_id
+    FROM listguard.list l;
+COMMENT ON VIEW listguard.lists IS 'every list by the name that claims of a ticket use';
+
+CREATE VIEW listguard.grants AS
+    SELECT g.role, g.relation, CASE WHEN g.list_no IS NOT NULL THEN listguard._list_name(g.list_no) || '#' || g.list_no END AS list,
+           g.privileges, g.using_expr, g.granted, g.granted_by
+    FROM listguard.access_grant g;
+COMMENT ON VIEW listguard.grants IS 'who may do what; list is null where the grant is on the whole table';
+
+CREATE VIEW listguard.limits AS
+    SELECT l.role, nullif(l.relation, '') AS relation, l.scope, l.max_rows, l.per, l.until
+    FROM listguard.row_limit l;
+COMMENT ON VIEW listguard.limits IS 'row limits; relation is null where all protected tables count together';
+
+GRANT SELECT ON listguard.lists, listguard.grants, listguard.limits TO listguard_admin, listguard_auditor;
+GRANT EXECUTE ON FUNCTION listguard._list_name(int4) TO listguard_admin, listguard_auditor;
+GRANT EXECUTE ON FUNCTION
+    listguard.protect(regclass, name[], name, name[], int, text, text, boolean, name[]),
+    listguard.set_mode(regclass, text),
+    listguard.grant_access(name, regclass, text[], text[], text),
+    listguard.revoke_access(name, regclass, text[], text[]),
+    listguard.set_limit(name, bigint, interval, regclass, int, text, timestamptz),
+    listguard.drop_limit(name, regclass, text) TO listguard_admin;

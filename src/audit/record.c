@@ -1,0 +1,327 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.c
+ *		The payload of spool records: events as bytes and back.
+ *
+ * docs/formats.md describes the layout: version, kind, outcome, flags, the
+ * event's id, numbers of fixed width, list numbers, then strings with their
+ * lengths.  Host byte order.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "parser/parser.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+
+#include "audit/record.h"
+#include "common/shape.h"
+#include "guc.h"
+
+#define PAYLOAD_VERSION	1
+#define NULL_STRING		PG_UINT32_MAX
+#define STRING_MAX		65536	/* bytes; longer ones are cut */
+#define FLAG_TICKET		0x01
+
+static const char *const kind_names[] = {
+	NULL, "read", "insert", "update", "delete", "truncate", "ticket", "export", "approver",
+	"key", "grant", "limit", "setting", "ddl", "session", "seal", "alarm"
+};
+static const char *const outcome_names[] = {
+	NULL, "ok", "refused", "aborted", "unknown", "alert"
+};
+
+const char *
+lg_event_kind_name(LgEventKind kind)
+{
+	return (unsigned int) kind < lengthof(kind_names) ? kind_names[kind] : NULL;
+}
+
+const char *
+lg_outcome_name(LgOutcome outcome)
+{
+	return (unsigned int) outcome < lengthof(outcome_names) ? outcome_names[outcome] : NULL;
+}
+
+/* ---- who ---- */
+
+/* Name of a role, where the catalogs may be read; else "oid NNN". */
+static const char *
+role_name(Oid roleid)
+{
+	const char *name = IsTransactionState() ? GetUserNameFromId(roleid, true) : NULL;
+
+	return name ? name : psprintf("oid %u", roleid);
+}
+
+/* Asked of the SQL function, once: the port's own header needs more than a server's headers. */
+static const char *
+client_address(void)
+{
+	static bool known = false;
+	static char address[80];
+	Datum		addr;
+
+	if (!known)
+	{
+		LOCAL_FCINFO(fcinfo, 0);
+
+		InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+		addr = inet_client_addr(fcinfo);
+		if (!fcinfo->isnull)
+			strlcpy(address, TextDatumGetCString(DirectFunctionCall1(network_host, addr)),
+					sizeof(address));
+		known = true;
+	}
+	return address[0] ? address : NULL;
+}
+
+void
+lg_identity_take(LgIdentity *who)
+{
+	who->login_role = role_name(GetSessionUserId());
+	who->effective_role = role_name(GetUserId());
+	who->actor = lg_actor_setting();
+	who->application_name = application_name && application_name[0] ? application_name : NULL;
+	who->client_addr = client_address();
+	who->pid = MyProcPid;
+	who->session_start = (int64) MyStartTime;
+	who->xid = IsTransactionState() ?
+		U64FromFullTransactionId(GetTopFullTransactionIdIfAny()) : 0;
+}
+
+static char *
+statement_shape(const char *statement)
+{
+	char	   *shape;
+
+	if (statement == NULL)
+		return NULL;
+	shape = palloc(LG_SHAPE_BYTES);
+	(void) lg_shape_make(shape, LG_SHAPE_BYTES, statement, strlen(statement),
+						 !standard_conforming_strings);
+	return shape;
+}
+
+void
+lg_row_from_event(LgAuditRow *row, const LgEvent *ev, const LgIdentity *who,
+				  const pg_uuid_t *id, TimestampTz at)
+{
+	memset(row, 0, sizeof(*row));
+	row->id = *id;
+	row->at = at;
+	row->kind = ev->kind;
+	row->outcome = ev->outcome;
+	row->n_lists = Min(ev->n_lists, LG_EVENT_LISTS_MAX);
+	if (row->n_lists > 0)
+		memcpy(row->lists, ev->lists, row->n_lists * sizeof(int32));
+	row->rows = ev->rows;
+	row->reveals = ev->reveals;
+	row->query_id = ev->query_id;
+	row->sqlstate = ev->sqlstate;
+	row->has_ticket = ev->ticket != NULL;
+	if (row->has_ticket)
+		memcpy(row->ticket, ev->ticket, 16);
+	row->relation = unconstify(char *, ev->relation);
+	row->statement = statement_shape(ev->statement);
+	row->detail = unconstify(char *, ev->detail);
+	row->who = *who;
+}
+
+/* ---- to bytes ---- */
+
+static void
+put_i32(StringInfo out, int32 v)
+{
+	appendBinaryStringInfo(out, (char *) &v, sizeof(v));
+}
+
+static void
+put_i64(StringInfo out, int64 v)
+{
+	appendBinaryStringInfo(out, (char *) &v, sizeof(v));
+}
+
+static void
+put_string(StringInfo out, const char *s)
+{
+	uint32		len = s ? strlen(s) : NULL_STRING;
+
+	if (s && len > STRING_MAX)
+		len = pg_mbcliplen(s, len, STRING_MAX);
+	put_i32(out, (int32) len);
+	if (s)
+		appendBinaryStringInfo(out, s, len);
+}
+
+void
+lg_record_encode(StringInfo out, const LgAuditRow *row)
+{
+	int			i;
+
+	appendStringInfoChar(out, PAYLOAD_VERSION);
+	appendStringInfoChar(out, (char) row->kind);
+	appendStringInfoChar(out, (char) row->outcome);
+	appendStringInfoChar(out, row->has_ticket ? FLAG_TICKET : 0);
+	put_i32(out, row->n_lists);
+	appendBinaryStringInfo(out, (const char *) row->id.data, UUID_LEN);
+	appendBinaryStringInfo(out, (const char *) row->ticket, 16);
+	put_i64(out, row->rows);
+	put_i64(out, row->reveals);
+	put_i64(out, row->query_id);
+	put_i64(out, (int64) row->who.xid);
+	put_i32(out, row->sqlstate);
+	put_i32(out, row->who.pid);
+	put_i64(out, row->who.session_start);
+	for (i = 0; i < row->n_lists; i++)
+		put_i32(out, row->lists[i]);
+	put_string(out, row->relation);
+	put_string(out, row->statement);
+	put_string(out, row->detail);
+	put_string(out, row->who.login_role);
+	put_string(out, row->who.effective_role);
+	put_string(out, row->who.actor);
+	put_string(out, row->who.application_name);
+	put_string(out, row->who.client_addr);
+}
+
+void
+lg_record_encode_end(uint8 out[LG_END_BYTES], const LgAuditEnd *end)
+{
+	memset(out, 0, LG_END_BYTES);
+	out[0] = PAYLOAD_VERSION;
+	out[1] = (uint8) end->outcome;
+	memcpy(out + 8, end->id.data, UUID_LEN);
+	memcpy(out + 24, &end->rows, 8);
+	memcpy(out + 32, &end->reveals, 8);
+}
+
+/* ---- from bytes ---- */
+
+typedef struct Source
+{
+	const uint8 *p;
+	const uint8 *end;
+	bool		bad;
+} Source;
+
+static void
+get(Source *in, void *out, size_t len)
+{
+	if (in->bad || (size_t) (in->end - in->p) < len)
+	{
+		in->bad = true;
+		memset(out, 0, len);
+		return;
+	}
+	memcpy(out, in->p, len);
+	in->p += len;
+}
+
+static int32
+get_i32(Source *in)
+{
+	int32		v;
+
+	get(in, &v, sizeof(v));
+	return v;
+}
+
+static int64
+get_i64(Source *in)
+{
+	int64		v;
+
+	get(in, &v, sizeof(v));
+	return v;
+}
+
+static char *
+get_string(Source *in)
+{
+	uint32		len = (uint32) get_i32(in);
+	char	   *s;
+
+	if (in->bad || len == NULL_STRING)
+		return NULL;
+	if (len > STRING_MAX || (size_t) (in->end - in->p) < len)
+	{
+		in->bad = true;
+		return NULL;
+	}
+	s = pnstrdup((const char *) in->p, len);
+	in->p += len;
+	return s;
+}
+
+static void
+get_lists(Source *in, LgAuditRow *row)
+{
+	int			i;
+
+	if (row->n_lists < -1 || row->n_lists > LG_EVENT_LISTS_MAX)
+		in->bad = true;
+	for (i = 0; !in->bad && i < row->n_lists; i++)
+		row->lists[i] = get_i32(in);
+}
+
+static void
+get_numbers(Source *in, LgAuditRow *row)
+{
+	row->n_lists = get_i32(in);
+	get(in, row->id.data, UUID_LEN);
+	get(in, row->ticket, 16);
+	row->rows = get_i64(in);
+	row->reveals = get_i64(in);
+	row->query_id = get_i64(in);
+	row->who.xid = (uint64) get_i64(in);
+	row->sqlstate = get_i32(in);
+	row->who.pid = get_i32(in);
+	row->who.session_start = get_i64(in);
+	get_lists(in, row);
+}
+
+bool
+lg_record_decode(LgAuditRow *row, const LgSpoolItem *item)
+{
+	Source		in = {item->payload, item->payload + item->payload_len, false};
+	uint8		head[4];
+
+	memset(row, 0, sizeof(*row));
+	row->at = item->head.at;
+	row->seq = item->head.seq;
+	row->has_seq = true;
+	get(&in, head, sizeof(head));
+	row->kind = head[1];
+	row->outcome = head[2];
+	row->has_ticket = (head[3] & FLAG_TICKET) != 0;
+	get_numbers(&in, row);
+	row->relation = get_string(&in);
+	row->statement = get_string(&in);
+	row->detail = get_string(&in);
+	row->who.login_role = get_string(&in);
+	row->who.effective_role = get_string(&in);
+	row->who.actor = get_string(&in);
+	row->who.application_name = get_string(&in);
+	row->who.client_addr = get_string(&in);
+	return !in.bad && in.p == in.end && head[0] == PAYLOAD_VERSION &&
+		lg_event_kind_name(row->kind) != NULL && lg_outcome_name(row->outcome) != NULL;
+}
+
+bool
+lg_record_decode_end(LgAuditEnd *end, const LgSpoolItem *item)
+{
+	if (item->payload_len != LG_END_BYTES || item->payload[0] != PAYLOAD_VERSION)
+		return false;
+	end->outcome = item->payload[1];
+	memcpy(end->id.data, item->payload + 8, UUID_LEN);
+	memcpy(&end->rows, item->payload + 24, 8);
+	memcpy(&end->reveals, item->payload + 32, 8);
+	return lg_outcome_name(end->outcome) != NULL;
+}
