@@ -2,13 +2,16 @@
 #
 # bulk.sh
 #	Roads by which a role with the grants "view" and "reveal" could carry a list
-#	away in one statement.  Each is refused before its first row leaves.
+#	away in one statement.  Each is refused before its first row leaves; what a
+#	statement says by a side channel on the way is bounded by the threshold.
 #
 . "$(dirname "$0")/lib.sh"
 
 attack_start "${LG_ATTACK_ROWS:-2000}"
 for f in "$attack_dir"/tricks/*.sql; do
-	attack "$(basename "$f" .sql)" 0 "$(cat "$f")"
+	max=0
+	! grep -q '^-- by a side channel' "$f" || max=$((attack_threshold + 1))
+	attack "$(basename "$f" .sql)" "$max" "$(cat "$f")"
 done
 
 refusals=$(sql postgres "SET ROLE listguard_auditor; SELECT count(*) FROM listguard.audit WHERE outcome = 'refused' AND login_role = 'app'")
