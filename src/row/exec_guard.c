@@ -448,7 +448,9 @@ lg_statement_end(bool ok)
 				lg_exec_merge(x);
 		}
 	}
-	lg_statement_report(ok ? LG_OUT_OK : LG_OUT_ABORTED);
+	/* A refusal is on record as such, with all that was read. */
+	if (ok || !lg_statement.poisoned)
+		lg_statement_report(ok ? LG_OUT_OK : LG_OUT_ABORTED);
 	lg_statement_reset();
 }
 

@@ -22,6 +22,7 @@
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
@@ -311,7 +312,7 @@ lg_meter_relief(const LgWindowRef *ref)
 	return at;
 }
 
-/* One row of listguard_meter; the caller holds the lock. */
+/* One row of listguard_meter, of a copy. */
 static void
 meter_row(Tuplestorestate *store, TupleDesc desc, LgWindow *w, TimestampTz now)
 {
@@ -337,10 +338,20 @@ meter_row(Tuplestorestate *store, TupleDesc desc, LgWindow *w, TimestampTz now)
 	tuplestore_putvalues(store, desc, values, nulls);
 }
 
+/* Own session, own roles; all of them for administrators and auditors. */
+static bool
+may_see(const LgWindowKey *key, bool all)
+{
+	if (all)
+		return true;
+	if (key->scope == LG_SCOPE_SESSION)
+		return key->id == (uint32) MyProcPid && key->extra == (uint64) MyStartTimestamp;
+	return has_privs_of_role(GetUserId(), key->id);
+}
+
 /*
- * listguard._meter(): the windows of this database.  Who may see which is the
- * views' business (sql/install/70_meter.sql).  A copy is made first: nothing
- * may fail while the lock is held.
+ * listguard._meter(): the windows of this database that the role may see.  A
+ * copy is made first: nothing may fail while the lock is held.
  */
 Datum
 listguard_meter(PG_FUNCTION_ARGS)
@@ -351,6 +362,9 @@ listguard_meter(PG_FUNCTION_ARGS)
 	LgWindow   *w;
 	LgWindow   *copy;
 	int			n = 0;
+	Oid			auditor = get_role_oid("listguard_auditor", true);
+	bool		all = lg_is_admin(GetUserId()) ||
+		(OidIsValid(auditor) && has_privs_of_role(GetUserId(), auditor));
 
 	lg_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
@@ -364,7 +378,10 @@ listguard_meter(PG_FUNCTION_ARGS)
 	}
 	LWLockRelease(lg_lock(LG_LOCK_METER));
 	for (int i = 0; i < n; i++)
-		meter_row(rsinfo->setResult, rsinfo->setDesc, &copy[i], now);
+	{
+		if (may_see(&copy[i].key, all))
+			meter_row(rsinfo->setResult, rsinfo->setDesc, &copy[i], now);
+	}
 	pfree(copy);
 	return (Datum) 0;
 }
