@@ -9,8 +9,9 @@
 
 attack_start "${LG_ATTACK_ROWS:-2000}"
 for f in "$attack_dir"/tricks/*.sql; do
+	# A NOTICE is a side channel: bounded by the threshold, not closed.
 	max=0
-	! grep -q '^-- by a side channel' "$f" || max=$((attack_threshold + 1))
+	! grep -q '^-- by a side channel' "$f" || max=$attack_threshold
 	attack "$(basename "$f" .sql)" "$max" "$(cat "$f")"
 done
 

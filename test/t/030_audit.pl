@@ -237,11 +237,15 @@ is($standby->safe_psql('postgres', "SELECT listguard._drain();
 	'1|1', 'and drains them when it is promoted');
 $standby->stop;
 
-chmod 0755, $spool;
-$node->stop;
-is($node->start(fail_ok => 1), 0, 'a spool that others may enter is not used');
-chmod 0700, $spool;
-$node->start;
-is(sqlstate('SELECT 1'), 'ok', 'put right, it is');
+
+my $outside = "$PostgreSQL::Test::Utils::tmp_check/outside";
+mkdir $outside;
+chmod 0750, $outside;
+$other->append_conf('postgresql.conf', "listguard.spool_directory = '$outside'\n");
+is($other->start(fail_ok => 1), 0, 'a spool that others may enter is not used');
+like(slurp_file($other->logfile), qr/open to others/, 'and the log says why');
+chmod 0700, $outside;
+is($other->start(fail_ok => 1), 1, 'put right, it is');
+$other->stop;
 $node->stop;
 done_testing();
