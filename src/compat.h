@@ -88,4 +88,21 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 }
 #endif
 
+/* 16 added right anti joins. */
+#if PG_VERSION_NUM >= 160000
+#define lg_is_right_anti(jointype)	((jointype) == JOIN_RIGHT_ANTI)
+#else
+#define lg_is_right_anti(jointype)	false
+#endif
+
+/* 19 keeps result relations as a set. */
+#if PG_VERSION_NUM >= 190000
+#define lg_is_result_relation(stmt, rti)	bms_is_member((int) (rti), (stmt)->resultRelationRelids)
+#else
+#define lg_is_result_relation(stmt, rti)	list_member_int((stmt)->resultRelations, (int) (rti))
+#endif
+
+/* 19 lets COPY TO read a partitioned table, as a SELECT from all of it. */
+#define LG_COPY_TO_PARTITIONED	(PG_VERSION_NUM >= 190000)
+
 #endif							/* LG_COMPAT_H */

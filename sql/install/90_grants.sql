@@ -33,3 +33,7 @@ BEGIN
     END LOOP;
 END
 $types$;
+
+-- The guard: called by plans of any role; _copy_rows refuses outside a COPY, _tick cannot be called from SQL.
+GRANT EXECUTE ON FUNCTION listguard._meter(), listguard._tick(internal), listguard._copy_rows(anyelement) TO PUBLIC;
+GRANT SELECT ON listguard.session_meter, listguard.role_meter TO PUBLIC;

@@ -14,6 +14,8 @@
 #include "tcop/utility.h"
 
 extern int	lg_guard_cursor_options(Query *parse, int cursorOptions);	/* no parallel plan over lists */
+extern void lg_guard_plan_enter(void);
+extern void lg_guard_plan_leave(bool ok);
 extern void lg_guard_before_start(QueryDesc *queryDesc, int eflags);
 extern void lg_guard_after_start(QueryDesc *queryDesc, int eflags);
 extern void lg_guard_run(LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARGS));

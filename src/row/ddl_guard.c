@@ -1,0 +1,292 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl_guard.c
+ *		Definitions on protected tables: what stays the owner's, what needs
+ *		listguard_admin, what is refused while a sealed column exists.
+ *
+ * The owner keeps what neither reads a sealed column nor calls code; the list
+ * below names it, and everything else is an administrator's.  Dropping the
+ * extension, its schema or types, or what its owner owns would take the
+ * columns' types away with the data: refused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "parser/parse_type.h"
+#include "tcop/cmdtag.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "audit/audit.h"
+#include "common/value.h"
+#include "policy/registry.h"
+#include "row/util.h"
+
+/* Does any column depend on this type? */
+static bool
+type_in_use(Oid typid)
+{
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tup;
+	bool		found = false;
+
+	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(TypeRelationId));
+	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(typid));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, key);
+	while (!found && HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		Form_pg_depend d = (Form_pg_depend) GETSTRUCT(tup);
+
+		if (d->classid == RelationRelationId)
+		{
+			char		relkind = get_rel_relkind(d->objid);
+
+			found = relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE ||
+				relkind == RELKIND_MATVIEW || relkind == RELKIND_FOREIGN_TABLE;
+		}
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return found;
+}
+
+static void
+refuse_while_sealed(const char *what)
+{
+	static const int types[] = {LG_TYPE_EMAIL, LG_TYPE_LOOKUP, LG_TYPE_TEXT};
+
+	for (int i = 0; i < lengthof(types); i++)
+	{
+		Oid			typid = lg_type_oid(types[i]);
+
+		if (OidIsValid(typid) && type_in_use(typid))
+			ereport(ERROR,
+					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+					 errmsg("cannot drop %s while a sealed column exists", what),
+					 errhint("See listguard.unprotect().")));
+	}
+}
+
+static bool
+is_sealed_type(Node *object)
+{
+	Oid			typid = LookupTypeNameOid(NULL, castNode(TypeName, object), true);
+
+	return OidIsValid(typid) && lg_type_of(typid) != 0;
+}
+
+static void
+check_drop(const DropStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->objects)
+	{
+		Node	   *object = lfirst(lc);
+
+		if (stmt->removeType == OBJECT_EXTENSION && strcmp(strVal(object), "listguard") == 0)
+			refuse_while_sealed("extension listguard");
+		else if (stmt->removeType == OBJECT_SCHEMA && strcmp(strVal(object), LG_SCHEMA) == 0)
+			refuse_while_sealed("schema listguard");
+		else if (stmt->removeType == OBJECT_TYPE && is_sealed_type(object))
+			refuse_while_sealed("a type of listguard");
+	}
+}
+
+static void
+check_drop_owned(const DropOwnedStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->roles)
+	{
+		if (get_rolespec_oid(lfirst_node(RoleSpec, lc), true) == lg_extension_owner())
+			refuse_while_sealed("what the owner of extension listguard owns");
+	}
+}
+
+/* Subcommands of ALTER TABLE that stay the owner's. */
+static bool
+harmless_subcommand(const AlterTableCmd *cmd)
+{
+	switch (cmd->subtype)
+	{
+		case AT_AddColumn:
+			/* A default or constraint may be an expression. */
+			return castNode(ColumnDef, cmd->def)->constraints == NIL;
+		case AT_SetNotNull:
+		case AT_DropNotNull:
+		case AT_SetStorage:
+		case AT_SetCompression:
+		case AT_SetOptions:
+		case AT_ResetOptions:
+		case AT_SetRelOptions:
+		case AT_ResetRelOptions:
+		case AT_ReplaceRelOptions:
+		case AT_SetTableSpace:
+		case AT_ClusterOn:
+		case AT_DropCluster:
+		case AT_ReplicaIdentity:
+		case AT_SetLogged:
+			return true;
+		case AT_SetStatistics:
+			return cmd->def != NULL && IsA(cmd->def, Integer) && intVal(cmd->def) <= 0;
+		default:
+			return false;
+	}
+}
+
+static bool
+harmless_alter(const AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		if (!harmless_subcommand(lfirst_node(AlterTableCmd, lc)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+harmless_index(const IndexStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (stmt->whereClause != NULL || stmt->excludeOpNames != NIL)
+		return false;
+	foreach(lc, stmt->indexParams)
+	{
+		if (lfirst_node(IndexElem, lc)->expr != NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool
+harmless_statistics(const CreateStatsStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->exprs)
+	{
+		if (lfirst_node(StatsElem, lc)->expr != NULL)
+			return false;
+	}
+	return true;
+}
+
+/* The relation that a command defines something on, and whether its owner may. */
+static RangeVar *
+defined_relation(Node *stmt, bool *harmless)
+{
+	*harmless = false;
+	switch (nodeTag(stmt))
+	{
+		case T_AlterTableStmt:
+			*harmless = harmless_alter((AlterTableStmt *) stmt);
+			return ((AlterTableStmt *) stmt)->relation;
+		case T_IndexStmt:
+			*harmless = harmless_index((IndexStmt *) stmt);
+			return ((IndexStmt *) stmt)->relation;
+		case T_CreateTrigStmt:
+			return ((CreateTrigStmt *) stmt)->relation;
+		case T_RuleStmt:
+			return ((RuleStmt *) stmt)->relation;
+		case T_CreatePolicyStmt:
+			return ((CreatePolicyStmt *) stmt)->table;
+		case T_AlterPolicyStmt:
+			return ((AlterPolicyStmt *) stmt)->table;
+		case T_RenameStmt:
+			*harmless = ((RenameStmt *) stmt)->renameType == OBJECT_TABLE ||
+				((RenameStmt *) stmt)->renameType == OBJECT_COLUMN ||
+				((RenameStmt *) stmt)->renameType == OBJECT_TABCONSTRAINT;
+			return ((RenameStmt *) stmt)->relation;
+		case T_AlterObjectSchemaStmt:
+			*harmless = true;
+			return ((AlterObjectSchemaStmt *) stmt)->relation;
+		case T_CreateStatsStmt:
+			{
+				Node	   *from = linitial(((CreateStatsStmt *) stmt)->relations);
+
+				*harmless = harmless_statistics((CreateStatsStmt *) stmt);
+				return IsA(from, RangeVar) ? (RangeVar *) from : NULL;
+			}
+		default:
+			return NULL;
+	}
+}
+
+/* Triggers, policies and rules are dropped by name on a table. */
+static RangeVar *
+dropped_from(const DropStmt *stmt)
+{
+	List	   *name;
+
+	if (stmt->removeType != OBJECT_TRIGGER && stmt->removeType != OBJECT_POLICY &&
+		stmt->removeType != OBJECT_RULE)
+		return NULL;
+	name = castNode(List, linitial(stmt->objects));
+	return makeRangeVarFromNameList(list_copy_head(name, list_length(name) - 1));
+}
+
+static void
+on_record(Node *stmt, const LgProtected *prot)
+{
+	LgEvent		ev;
+
+	lg_event_init(&ev, LG_EV_DDL, LG_OUT_OK);
+	ev.relation = pstrdup(prot->name);
+	ev.statement = GetCommandTagName(CreateCommandTag(stmt));
+	lg_audit_event(&ev, LG_WRITTEN, NULL);
+}
+
+void
+lg_ddl_check(Node *stmt)
+{
+	RangeVar   *name = NULL;
+	bool		harmless = false;
+	Oid			relid;
+	const LgProtected *prot;
+
+	if (IsA(stmt, DropStmt))
+	{
+		check_drop((DropStmt *) stmt);
+		name = dropped_from((DropStmt *) stmt);
+	}
+	else if (IsA(stmt, DropOwnedStmt))
+		check_drop_owned((DropOwnedStmt *) stmt);
+	else
+		name = defined_relation(stmt, &harmless);
+	if (name == NULL)
+		return;
+	relid = RangeVarGetRelid(name, NoLock, true);
+	if (!OidIsValid(relid) || (prot = lg_protected_lookup(relid)) == NULL)
+		return;
+	if (!harmless && !lg_is_admin(GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for %s on a protected table",
+						GetCommandTagName(CreateCommandTag(stmt))),
+				 errhint("It could read sealed columns or run code on them: it needs a member of listguard_admin.")));
+	on_record(stmt, prot);
+}

@@ -1,0 +1,117 @@
+/*-------------------------------------------------------------------------
+ *
+ * util_guard.c
+ *		The utility guard: levels, and which part looks at which command.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
+
+#include "policy/registry.h"
+#include "row/exec.h"
+#include "row/guard.h"
+#include "row/util.h"
+#include "worker/worker.h"
+
+static int	level = 0;
+static bool fetching = false;
+
+int
+lg_utility_level(void)
+{
+	return level;
+}
+
+bool
+lg_utility_is_fetch(void)
+{
+	return fetching;
+}
+
+/* Our settings come from the configuration file or not at all. */
+static void
+check_alter_system(const AlterSystemStmt *stmt)
+{
+	const char *name = stmt->setstmt->name;
+
+	if (name != NULL && pg_strncasecmp(name, "listguard.", 10) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("settings of listguard cannot be changed by ALTER SYSTEM"),
+				 errhint("Change the configuration file.")));
+}
+
+/* What the command must meet before it runs; the statement to run. */
+static Node *
+check_command(Node *stmt)
+{
+	if (IsA(stmt, AlterSystemStmt))
+		check_alter_system((AlterSystemStmt *) stmt);
+	if (lg_is_internal() || lg_in_worker() || !IsTransactionState() ||
+		IsAbortedTransactionBlockState() || !OidIsValid(MyDatabaseId) || IsA(stmt, TransactionStmt))
+		return stmt;
+	if (!lg_extension_present())
+		return stmt;
+	if (IsA(stmt, CopyStmt))
+		return (Node *) lg_copy_to_query((CopyStmt *) stmt);
+	lg_ddl_check(stmt);
+	return stmt;
+}
+
+static void
+run_command(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+			ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
+			DestReceiver *dest, QueryCompletion *qc, ProcessUtility_hook_type next)
+{
+	Node	   *stmt = check_command(pstmt->utilityStmt);
+
+	if (stmt != pstmt->utilityStmt)
+	{
+		PlannedStmt *changed = makeNode(PlannedStmt);
+
+		memcpy(changed, pstmt, sizeof(PlannedStmt));
+		changed->utilityStmt = stmt;
+		pstmt = changed;
+	}
+	if (IsA(stmt, CopyStmt) && !lg_is_internal() && lg_extension_present() &&
+		lg_copy_from((CopyStmt *) stmt, queryString, qc))
+		return;
+	next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+}
+
+void
+lg_guard_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+				 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
+				 DestReceiver *dest, QueryCompletion *qc, ProcessUtility_hook_type next)
+{
+	bool		top = level == 0 && lg_exec_level() == 0;
+	int			save_level = level;
+	bool		save_fetching = fetching;
+	volatile bool ok = false;
+
+	PG_TRY();
+	{
+		level++;
+		fetching = IsA(pstmt->utilityStmt, FetchStmt);
+		run_command(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc, next);
+		if (top)
+		{
+			level = save_level;
+			lg_statement_end(true);
+		}
+		ok = true;
+	}
+	PG_FINALLY();
+	{
+		level = save_level;
+		fetching = save_fetching;
+		if (top && !ok)
+			lg_statement_end(false);
+	}
+	PG_END_TRY();
+}
