@@ -291,12 +291,15 @@ END
 $$;
 
 -- Every check that needs no lock on the registry, before anything is changed.
-CREATE FUNCTION listguard._check_protect(relation regclass, address_columns name[], list_column name, open_columns name[], mode text, audit text)
+CREATE FUNCTION listguard._check_protect(relation regclass, address_columns name[], list_column name, open_columns name[], bulk_threshold int, mode text, audit text)
     RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF coalesce(cardinality(address_columns), 0) = 0 THEN
         RAISE EXCEPTION 'no address column is given' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF bulk_threshold < 0 THEN
+        RAISE EXCEPTION 'bulk_threshold must be 0 or more' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF mode IS NULL OR mode NOT IN ('enforce', 'alert') THEN
         RAISE EXCEPTION 'mode must be enforce or alert' USING ERRCODE = 'invalid_parameter_value';
@@ -419,7 +422,6 @@ DECLARE
     list_values text[];
     value text;
 BEGIN
-    PERFORM listguard._bind('relation', relname, _register.relation::oid);
     SELECT * INTO known FROM listguard.protected_table p WHERE p.relation = relname;
     IF known.relation IS NOT NULL AND known.list_column IS DISTINCT FROM coalesce(_register.list_column, known.list_column) THEN
         RAISE EXCEPTION 'table % is protected with another list column', relname USING ERRCODE = 'invalid_parameter_value';
@@ -465,11 +467,13 @@ BEGIN
     IF protect.domain_columns IS NOT NULL THEN
         RAISE EXCEPTION 'domain columns are not supported yet' USING ERRCODE = 'feature_not_supported';
     END IF;
-    PERFORM listguard._check_protect(protect.relation, protect.address_columns, protect.list_column, protect.open_columns, protect.mode, protect.audit);
+    PERFORM listguard._check_protect(protect.relation, protect.address_columns, protect.list_column, protect.open_columns,
+        protect.bulk_threshold, protect.mode, protect.audit);
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', protect.relation);
     LOCK TABLE listguard.protected_table IN SHARE ROW EXCLUSIVE MODE;
     -- once more, now that nobody can change it
-    PERFORM listguard._check_protect(protect.relation, protect.address_columns, protect.list_column, protect.open_columns, protect.mode, protect.audit);
+    PERFORM listguard._check_protect(protect.relation, protect.address_columns, protect.list_column, protect.open_columns,
+        protect.bulk_threshold, protect.mode, protect.audit);
     PERFORM listguard._ensure_keyset();
     SELECT array_agg(a.attname ORDER BY a.attnum) INTO columns FROM pg_attribute a
     WHERE a.attrelid = protect.relation AND a.attnum > 0 AND NOT a.attisdropped
@@ -477,11 +481,12 @@ BEGIN
     IF cardinality(columns) > 16 THEN
         RAISE EXCEPTION 'a table may have 16 sealed columns' USING ERRCODE = 'program_limit_exceeded';
     END IF;
+    PERFORM listguard._bind('relation', listguard._relation_name(protect.relation), protect.relation::oid);
     SELECT * INTO was FROM listguard.protected_table p WHERE p.relation = listguard._relation_name(protect.relation);
     row := listguard._register(protect.relation, columns, protect.list_column, protect.open_columns, protect.bulk_threshold, protect.mode, protect.audit);
     PERFORM listguard._convert(protect.relation, ARRAY(SELECT unnest(columns) EXCEPT SELECT unnest(was.sealed_columns)), row.list_column, row.list_no);
     PERFORM listguard._guard_table(m::regclass) FROM listguard._members(protect.relation) m;
-    IF was.list_no IS DISTINCT FROM row.list_no THEN
+    IF was.relation IS NULL THEN
         PERFORM listguard._take_over_privileges(protect.relation, protect.keep_access);
     END IF;
     PERFORM listguard._sync_role(protect.relation, g.role) FROM (SELECT DISTINCT role FROM listguard.access_grant WHERE relation = row.relation) g

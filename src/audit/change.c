@@ -47,6 +47,7 @@ typedef struct Columns
 typedef struct Summary
 {
 	int64		rows;
+	bool		sealed;			/* there are sealed columns: the sum means something */
 	uint64		sum[2];			/* little end first */
 	int			n_lists;		/* -1: more than the array holds */
 	int32		lists[LG_EVENT_LISTS_MAX];
@@ -140,6 +141,7 @@ sum_tuplestore(Tuplestorestate *rows, Relation rel, Summary *sum)
 	int			pointer = tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND);
 
 	find_columns(RelationGetDescr(rel), &columns);
+	sum->sealed = columns.n > 0;
 	tuplestore_select_read_pointer(rows, pointer);
 	tuplestore_rescan(rows);
 	while (tuplestore_gettupleslot(rows, true, false, slot))
@@ -174,6 +176,8 @@ put_digest(StringInfo detail, const char *name, const Summary *sum)
 {
 	char		hex[2 * DIGEST_BYTES + 1];
 
+	if (!sum->sealed)
+		return;
 	sodium_bin2hex(hex, sizeof(hex), (const unsigned char *) sum->sum, DIGEST_BYTES);
 	appendStringInfo(detail, "%s\"%s\": \"%s\"", detail->len > 1 ? ", " : "", name, hex);
 }
@@ -289,7 +293,7 @@ listguard_audit_change(PG_FUNCTION_ARGS)
 	ev.relation = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											 RelationGetRelationName(rel));
 	ev.rows = Max(old.rows, new.rows);
-	ev.detail = detail.data;
+	ev.detail = detail.len > 2 ? detail.data : NULL;
 	ev.statement = debug_query_string;
 	merge_lists(&ev, &old, &new);
 	insert_event(&ev);

@@ -146,21 +146,37 @@ hex_text(const uint8 *bytes, int len)
 	return hex;
 }
 
-/* Detail that is no JSON after all must not stop the drain. */
-static char *
-usable_detail(char *detail)
+/*
+ * Detail that is no JSON after all must not stop the drain: it goes in as a
+ * string.  The input function takes nothing that an abort would have to give
+ * back, so that its error may be caught without a subtransaction.
+ */
+static Datum
+detail_datum(const char *detail)
 {
+	MemoryContext context = CurrentMemoryContext;
 	StringInfoData quoted;
+	volatile Datum result = (Datum) 0;
 
-	if (detail == NULL)
-		return NULL;
-	if (detail[0] == '{')
-		return detail;
+	PG_TRY();
+	{
+		result = DirectFunctionCall1(jsonb_in, CStringGetDatum(detail));
+	}
+	PG_CATCH();
+	{
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	if (result != (Datum) 0)
+		return result;
 	initStringInfo(&quoted);
 	appendStringInfoString(&quoted, "{\"text\": ");
 	escape_json(&quoted, detail);
 	appendStringInfoChar(&quoted, '}');
-	return quoted.data;
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(quoted.data));
 }
 
 static void
@@ -181,8 +197,6 @@ set_who(const LgAuditRow *row, Datum *values, char *nulls)
 static void
 set_row(const LgAuditRow *row, Datum *values, char *nulls)
 {
-	char	   *detail = usable_detail(row->detail);
-
 	values[0] = UUIDPGetDatum(&row->id);
 	values[1] = TimestampTzGetDatum(row->at);
 	values[2] = UUIDPGetDatum((const pg_uuid_t *) lg_node_id());
@@ -200,9 +214,9 @@ set_row(const LgAuditRow *row, Datum *values, char *nulls)
 	set_int8(values, nulls, 19, row->reveals, row->reveals < 0);
 	set_text(values, nulls, 20, row->has_ticket ? hex_text(row->ticket, 16) : NULL);
 	set_text(values, nulls, 21, row->sqlstate ? unpack_sql_state(row->sqlstate) : NULL);
-	nulls[22] = detail ? ' ' : 'n';
-	if (detail)
-		values[22] = DirectFunctionCall1(jsonb_in, CStringGetDatum(detail));
+	nulls[22] = row->detail ? ' ' : 'n';
+	if (row->detail)
+		values[22] = detail_datum(row->detail);
 }
 
 /* ---- partitions ---- */

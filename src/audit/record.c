@@ -183,7 +183,8 @@ lg_record_encode(StringInfo out, const LgAuditRow *row)
 		put_i32(out, row->lists[i]);
 	put_string(out, row->relation);
 	put_string(out, row->statement);
-	put_string(out, row->detail);
+	/* JSON that is cut is none. */
+	put_string(out, row->detail && strlen(row->detail) > STRING_MAX ? "{\"cut\": true}" : row->detail);
 	put_string(out, row->who.login_role);
 	put_string(out, row->who.effective_role);
 	put_string(out, row->who.actor);

@@ -185,8 +185,12 @@ lg_segment_age(uint64 number, int64 *seconds)
 
 /* ---- start: directory, lock, node ---- */
 
+/*
+ * sheltered: it lies in a directory that is closed to others already, and its
+ * mode, which a plain copy does not keep, is put right.
+ */
 static void
-make_directory(const char *path)
+make_directory(const char *path, bool sheltered)
 {
 	struct stat st;
 
@@ -198,7 +202,10 @@ make_directory(const char *path)
 		ereport(FATAL,
 				(errcode_for_file_access(),
 				 errmsg("audit spool is not a directory")));
-	if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IRWXO)) != 0)
+	if (sheltered && st.st_uid == geteuid() && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0 &&
+		chmod(path, S_IRWXU) == 0)
+		st.st_mode = S_IRWXU;
+	if (st.st_uid != geteuid() || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 		ereport(FATAL,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("audit spool directory belongs to another user or is open to others"),
@@ -512,7 +519,7 @@ lg_segment_start(uint8 node[16], LgSpoolFound *found)
 		strlcpy(lg_spool_root, lg_spool_directory, sizeof(lg_spool_root));
 	else
 		snprintf(lg_spool_root, sizeof(lg_spool_root), "%s/listguard_spool", DataDir);
-	make_directory(lg_spool_root);
+	make_directory(lg_spool_root, lg_spool_directory == NULL || lg_spool_directory[0] == '\0');
 	lock_directory();
 	node_settle(node);
 	node_to_hex(node, hex);
@@ -521,7 +528,7 @@ lg_segment_start(uint8 node[16], LgSpoolFound *found)
 				(errcode(ERRCODE_NAME_TOO_LONG),
 				 errmsg("path of the audit spool is too long")));
 	snprintf(lg_spool_dir, sizeof(lg_spool_dir), "%.900s/%s", lg_spool_root, hex);
-	make_directory(lg_spool_dir);
+	make_directory(lg_spool_dir, true);
 	if (!list_segments(&found->oldest, &found->newest))
 	{
 		found->oldest = found->newest = 0;

@@ -42,6 +42,7 @@
 #include "utils/syscache.h"
 
 #include "common/value.h"
+#include "guc.h"
 #include "key/keyrow.h"
 #include "policy/policy.h"
 
@@ -80,16 +81,23 @@ static struct
 }			extension;
 static Oid	registry_relid = InvalidOid;	/* listguard.protected_table, for the callback */
 
+/* A row; public first. */
+typedef struct Row
+{
+	LgProtected public;
+	bool		own_threshold;	/* else the setting's, which may change any time */
+} Row;
+
 typedef struct RelEntry
 {
 	Oid			relid;			/* hash key */
 	bool		valid;
 	bool		has_children;
-	const LgProtected *protected;	/* NULL: not protected */
+	LgProtected *protected;		/* NULL: not protected */
 } RelEntry;
 
 static HTAB *relations = NULL;	/* RelEntry; in memory */
-static List *rows = NIL;		/* of LgProtected; in memory */
+static List *rows = NIL;		/* of Row; in memory */
 static bool rows_loaded = false;
 
 static void
@@ -370,7 +378,7 @@ static void
 load_row(HeapTuple tuple, TupleDesc desc, void *arg)
 {
 	MemoryContext old = MemoryContextSwitchTo(memory);
-	LgProtected *row = palloc0(sizeof(LgProtected));
+	LgProtected *row = palloc0(sizeof(Row));
 	List	   *sealed = names_of(tuple, Anum_sealed_columns, desc);
 	ListCell   *lc;
 
@@ -380,6 +388,7 @@ load_row(HeapTuple tuple, TupleDesc desc, void *arg)
 	row->list_column = lg_registry_text(tuple, Anum_list_column, desc);
 	row->open_columns = names_of(tuple, Anum_open_columns, desc);
 	row->bulk_threshold = lg_registry_int(tuple, Anum_bulk_threshold, desc, -1);
+	((Row *) row)->own_threshold = row->bulk_threshold >= 0;
 	row->alert_only = strcmp(lg_registry_text(tuple, Anum_mode, desc), "alert") == 0;
 	row->audit_rows = strcmp(lg_registry_text(tuple, Anum_audit, desc), "row") == 0;
 	foreach(lc, sealed)
@@ -502,10 +511,10 @@ parents_of(Oid relid)
 }
 
 /* relid's own row, or that of the nearest ancestor. */
-static const LgProtected *
+static LgProtected *
 resolve(Oid relid)
 {
-	const LgProtected *found = row_of(relid);
+	LgProtected *found = row_of(relid);
 	ListCell   *lc;
 
 	if (found != NULL)
@@ -520,13 +529,21 @@ resolve(Oid relid)
 }
 
 static void
-remember(Oid relid, const LgProtected *protected)
+remember(Oid relid, LgProtected *protected)
 {
 	RelEntry   *entry = hash_search(relations, &relid, HASH_ENTER, NULL);
 
 	entry->protected = protected;
 	entry->has_children = has_subclass(relid);
 	entry->valid = true;
+}
+
+static const LgProtected *
+with_threshold(LgProtected *protected)
+{
+	if (protected != NULL && !((Row *) protected)->own_threshold)
+		protected->bulk_threshold = lg_bulk_threshold;
+	return protected;
 }
 
 /*
@@ -537,7 +554,7 @@ const LgProtected *
 lg_protected_lookup(Oid relid)
 {
 	RelEntry   *entry;
-	const LgProtected *protected = NULL;
+	LgProtected *protected = NULL;
 	uint64		events;
 
 	if (relid < FirstNormalObjectId || !lg_extension_present())
@@ -545,14 +562,14 @@ lg_protected_lookup(Oid relid)
 	lg_registry_refresh();
 	entry = hash_search(relations, &relid, HASH_FIND, NULL);
 	if (entry != NULL && entry->valid)
-		return entry->protected;
+		return with_threshold(entry->protected);
 	events = relcache_events;
 	load_rows();
 	if (rows != NIL)
 		protected = resolve(relid);
 	if (events == relcache_events)
 		remember(relid, protected);
-	return protected;
+	return with_threshold(protected);
 }
 
 /* ---- SQL ---- */

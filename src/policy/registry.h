@@ -37,7 +37,7 @@ typedef struct LgProtected
 	int			n_sealed;
 	char	   *sealed[LG_MAX_SEALED_COLUMNS];
 	List	   *open_columns;	/* of char *; may be read without charge */
-	int64		bulk_threshold; /* rows; the setting's where the table has none */
+	int64		bulk_threshold; /* rows; -1: as listguard.bulk_threshold says now */
 	bool		alert_only;		/* mode 'alert' */
 	bool		audit_rows;		/* audit 'row' */
 } LgProtected;

@@ -327,7 +327,7 @@ set_threshold(LgExec *x)
 	for (int i = 0; i < x->n_reads; i++)
 	{
 		const LgProtected *prot = x->sealed_only ? NULL : lg_protected_lookup(x->reads[i].relid);
-		int64		threshold = prot ? prot->bulk_threshold : lg_bulk_threshold;
+		int64		threshold = prot && prot->bulk_threshold >= 0 ? prot->bulk_threshold : lg_bulk_threshold;
 		bool		alert_only = prot ? prot->alert_only : false;
 
 		if (!lg_enforce_superuser && superuser_arg(GetSessionUserId()))

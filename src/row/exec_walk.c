@@ -386,7 +386,11 @@ walk_modify(LgExec *x, ModifyTableState *mt)
 	if (lg_protected_lookup(rte->relid) == NULL)
 		return;
 	if (plan->returningLists != NIL)
-		make_leaf(x, &mt->ps, rte->relid, NULL);
+	{
+		/* What an UPDATE or DELETE returns has been counted at its scan. */
+		if (mt->operation != CMD_UPDATE && mt->operation != CMD_DELETE)
+			make_leaf(x, &mt->ps, rte->relid, NULL);
+	}
 	else if (plan->onConflictAction == ONCONFLICT_UPDATE && source != NULL)
 	{
 		LgLeaf	   *leaf = make_leaf(x, &mt->ps, rte->relid, NULL);

@@ -200,18 +200,46 @@ look_after_rootkey(bool now)
 	last = GetCurrentTimestamp();
 }
 
-/* Databases that nobody has woken us for, and segments to recycle. */
+/*
+ * survey
+ *		Databases that nobody has woken us for, and segments to recycle.
+ *
+ * An error, of the disk for instance, must not take the launcher with it: the
+ * root key would be asked for again at every new start.  True if there is more
+ * to look through.
+ */
+static bool
+survey(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool more = false;
+
+	PG_TRY();
+	{
+		more = lg_survey_spool();
+		if (!more)
+			lg_survey_recycle();
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		EmitErrorReport();
+		LWLockReleaseAll();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	return more;
+}
+
 static void
 look_after_spool(void)
 {
 	static TimestampTz last = 0;
 
-	if (!TimestampDifferenceExceeds(last, GetCurrentTimestamp(), SURVEY_MS))
-		return;
-	if (lg_survey_spool())
-		return;
-	lg_survey_recycle();
-	last = GetCurrentTimestamp();
+	if (TimestampDifferenceExceeds(last, GetCurrentTimestamp(), SURVEY_MS) && !survey())
+		last = GetCurrentTimestamp();
 }
 
 static void

@@ -183,6 +183,11 @@ attach(Oid dboid)
 		db->latch = MyLatch;
 		self = db;
 	}
+	else if (db != NULL && db->phase == LG_DB_STARTING)
+	{
+		db->phase = LG_DB_IDLE;
+		db->started = false;
+	}
 	LWLockRelease(lg_lock(LG_LOCK_WORKER));
 	return mine;
 }
@@ -210,8 +215,9 @@ settle(void)
  * lg_worker_transaction
  *		Run body in a transaction of its own with a snapshot, as listguard.
  *
- * An error is logged and rolled back; cancellation by pg_cancel_backend is an
- * error like others.  Termination goes through.
+ * The transaction's end, with its deferred triggers, leaves listguard's own
+ * mode.  An error is logged and rolled back; cancellation by pg_cancel_backend
+ * is an error like others.  Termination goes through.
  */
 bool
 lg_worker_transaction(void (*body) (void *arg), void *arg)
@@ -226,7 +232,6 @@ lg_worker_transaction(void (*body) (void *arg), void *arg)
 		PushActiveSnapshot(GetTransactionSnapshot());
 		lg_internal_enter();
 		body(arg);
-		lg_internal_leave();
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		done = true;
