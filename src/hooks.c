@@ -12,6 +12,7 @@
 #include "tcop/utility.h"
 
 #include "hooks.h"
+#include "policy/follow.h"
 #include "row/guard.h"
 #include "row/redact.h"
 
@@ -79,13 +80,24 @@ end(QueryDesc *queryDesc)
 	lg_guard_end(queryDesc, prev_end ? prev_end : standard_ExecutorEnd);
 }
 
+/* The command itself, then what the registry has to learn of it. */
+static void
+utility_and_follow(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+				   ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
+				   DestReceiver *dest, QueryCompletion *qc)
+{
+	(prev_utility ? prev_utility : standard_ProcessUtility)
+		(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	lg_policy_follow(pstmt->utilityStmt);
+}
+
 static void
 utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
 		DestReceiver *dest, QueryCompletion *qc)
 {
 	lg_guard_utility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc,
-					 prev_utility ? prev_utility : standard_ProcessUtility);
+					 utility_and_follow);
 }
 
 static void

@@ -38,31 +38,77 @@ CREATE FUNCTION listguard._members(relation oid) RETURNS SETOF oid
     SELECT m.oid FROM m
 $$;
 
--- Note what a name stands for; what was said of another object of that name before is forgotten.
-CREATE FUNCTION listguard._bind(kind text, name text, oid oid) RETURNS void
+-- What was said of an object that is gone is forgotten, before another takes its name.
+CREATE FUNCTION listguard._forget(kind text, name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     was oid;
 BEGIN
-    SELECT b.oid INTO was FROM listguard.binding b WHERE b.kind = _bind.kind AND b.name = _bind.name;
-    IF was = _bind.oid THEN
+    DELETE FROM listguard.binding b WHERE b.kind = _forget.kind AND b.name = _forget.name RETURNING b.oid INTO was;
+    IF was IS NULL THEN
         RETURN;
     END IF;
-    IF was IS NOT NULL AND _bind.kind = 'role' THEN
-        DELETE FROM listguard.access_grant g WHERE g.role = _bind.name;
-        DELETE FROM listguard.row_limit l WHERE l.role = _bind.name;
-    ELSIF was IS NOT NULL THEN
-        DELETE FROM listguard.access_grant g WHERE g.relation = _bind.name;
-        DELETE FROM listguard.row_limit l WHERE l.relation = _bind.name;
-        DELETE FROM listguard.export_policy p WHERE p.relation = _bind.name;
-        DELETE FROM listguard.protected_table p WHERE p.relation = _bind.name;
-        -- values sealed under its lists may lie elsewhere: their keys stay, under a name that no table has
-        UPDATE listguard.list l SET relation = format('%s (dropped %s)', _bind.name, was) WHERE l.relation = _bind.name;
+    IF _forget.kind = 'role' THEN
+        DELETE FROM listguard.access_grant g WHERE g.role = _forget.name;
+        DELETE FROM listguard.row_limit l WHERE l.role = _forget.name;
+        RETURN;
     END IF;
-    INSERT INTO listguard.binding VALUES (_bind.kind, _bind.name, _bind.oid)
-        ON CONFLICT ON CONSTRAINT binding_pkey DO UPDATE SET oid = EXCLUDED.oid;
+    DELETE FROM listguard.access_grant g WHERE g.relation = _forget.name;
+    DELETE FROM listguard.row_limit l WHERE l.relation = _forget.name;
+    DELETE FROM listguard.export_policy p WHERE p.relation = _forget.name;
+    DELETE FROM listguard.protected_table p WHERE p.relation = _forget.name;
+    -- values sealed under its lists may lie elsewhere: their keys stay, under a name that no table has
+    UPDATE listguard.list l SET relation = format('%s (dropped %s)', _forget.name, was) WHERE l.relation = _forget.name;
 END
+$$;
+
+-- Note what a name stands for.
+CREATE FUNCTION listguard._bind(kind text, name text, oid oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    IF EXISTS (SELECT FROM listguard.binding b WHERE b.kind = _bind.kind AND b.name = _bind.name AND b.oid = _bind.oid) THEN
+        RETURN;
+    END IF;
+    PERFORM listguard._forget(_bind.kind, _bind.name);
+    INSERT INTO listguard.binding VALUES (_bind.kind, _bind.name, _bind.oid);
+END
+$$;
+
+-- A relation (schema.table) or role has a new name.
+CREATE FUNCTION listguard._rename(kind text, old_name text, new_name text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM listguard._forget(_rename.kind, _rename.new_name);
+    UPDATE listguard.binding b SET name = _rename.new_name WHERE b.kind = _rename.kind AND b.name = _rename.old_name;
+    IF _rename.kind = 'role' THEN
+        UPDATE listguard.access_grant g SET role = _rename.new_name WHERE g.role = _rename.old_name;
+        UPDATE listguard.row_limit l SET role = _rename.new_name WHERE l.role = _rename.old_name;
+        UPDATE listguard.approver a SET role = _rename.new_name WHERE a.role = _rename.old_name;
+        PERFORM listguard._sync_role(b.oid, _rename.new_name)
+        FROM (SELECT DISTINCT relation FROM listguard.access_grant WHERE role = _rename.new_name) g
+        JOIN listguard.binding b ON b.kind = 'relation' AND b.name = g.relation
+        WHERE EXISTS (SELECT FROM pg_class c WHERE c.oid = b.oid AND listguard._relation_name(c.oid) = g.relation);
+        RETURN;
+    END IF;
+    UPDATE listguard.protected_table p SET relation = _rename.new_name WHERE p.relation = _rename.old_name;
+    UPDATE listguard.list l SET relation = _rename.new_name WHERE l.relation = _rename.old_name;
+    UPDATE listguard.access_grant g SET relation = _rename.new_name WHERE g.relation = _rename.old_name;
+    UPDATE listguard.row_limit l SET relation = _rename.new_name WHERE l.relation = _rename.old_name;
+    UPDATE listguard.export_policy p SET relation = _rename.new_name WHERE p.relation = _rename.old_name;
+END
+$$;
+
+CREATE FUNCTION listguard._rename_column(relation text, old_name name, new_name name) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE listguard.protected_table p
+    SET list_column = CASE WHEN p.list_column = old_name THEN new_name ELSE p.list_column END,
+        sealed_columns = array_replace(p.sealed_columns, old_name, new_name),
+        open_columns = array_replace(p.open_columns, old_name, new_name),
+        domain_columns = array_replace(p.domain_columns, old_name, new_name)
+    WHERE p.relation = _rename_column.relation
 $$;
 
 CREATE FUNCTION listguard._require_protected(relation regclass) RETURNS text
@@ -144,7 +190,16 @@ DECLARE
     qual text;
     wanted boolean;
     relname text := listguard._relation_name(_sync_role.relation);
+    roleid oid := listguard._require_role(_sync_role.role::name);
+    old record;
 BEGIN
+    -- by the role, not by the name: the role may have had another when they were made
+    FOR old IN
+        SELECT p.polname, p.polrelid FROM pg_policy p WHERE p.polrelid IN (SELECT listguard._members(_sync_role.relation))
+          AND p.polroles = ARRAY[roleid] AND starts_with(p.polname::text, 'listguard_')
+    LOOP
+        PERFORM listguard._internal(format('DROP POLICY %I ON %s', old.polname, old.polrelid::regclass));
+    END LOOP;
     FOR what IN SELECT * FROM (VALUES ('view', 'SELECT'), ('insert', 'INSERT'), ('update', 'UPDATE'), ('delete', 'DELETE')) v(privilege, command)
     LOOP
         condition := listguard._policy_condition(_sync_role.relation, _sync_role.role, what.privilege);
@@ -152,9 +207,6 @@ BEGIN
         qual := CASE condition WHEN 'true' THEN 'listguard.guard()' ELSE format('listguard.guard() AND (%s)', condition) END;
         FOR member IN SELECT listguard._members(_sync_role.relation)
         LOOP
-            IF EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = member AND p.polname = policy) THEN
-                PERFORM listguard._internal(format('DROP POLICY %I ON %s', policy, member::regclass));
-            END IF;
             IF condition IS NOT NULL THEN
                 PERFORM listguard._internal(format('CREATE POLICY %I ON %s FOR %s TO %I %s%s', policy, member::regclass,
                     what.command, _sync_role.role,
@@ -500,6 +552,43 @@ END
 $$;
 COMMENT ON FUNCTION listguard.protect(regclass, name[], name, name[], int, text, text, boolean, name[]) IS
     'seals a table''s address columns and puts its rows under grants, limits and audit; partitions too';
+
+-- After DDL on a protected table: a new column of a sealed type is sealed under the row's list, a new partition guarded.
+CREATE FUNCTION listguard._catch_up(relation oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    relname text := listguard._relation_name(_catch_up.relation);
+    row listguard.protected_table;
+    columns name[];
+    member oid;
+BEGIN
+    SELECT * INTO STRICT row FROM listguard.protected_table p WHERE p.relation = relname;
+    SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') INTO columns FROM pg_attribute a
+    WHERE a.attrelid = _catch_up.relation AND a.attnum > 0 AND NOT a.attisdropped AND listguard._sealing_of(a.atttypid) <> 'text';
+    IF cardinality(columns) > 16 THEN
+        RAISE EXCEPTION 'a table may have 16 sealed columns' USING ERRCODE = 'program_limit_exceeded';
+    END IF;
+    IF columns <> row.sealed_columns THEN
+        UPDATE listguard.protected_table p SET sealed_columns = columns WHERE p.relation = relname;
+        PERFORM listguard._convert(_catch_up.relation::regclass, ARRAY(SELECT unnest(columns) EXCEPT SELECT unnest(row.sealed_columns)),
+                                   row.list_column, row.list_no);
+    END IF;
+    FOR member IN
+        SELECT m FROM listguard._members(_catch_up.relation) m
+        WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = m AND t.tgname = 'listguard_ins')
+    LOOP
+        IF EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = member AND p.polpermissive) THEN
+            RAISE EXCEPTION 'partition % has a permissive policy of its own', member::regclass
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Drop it first: the policies of the protected table will hold.';
+        END IF;
+        PERFORM listguard._guard_table(member::regclass);
+        PERFORM listguard._take_over_privileges(member::regclass, false);
+        PERFORM listguard._sync_role(_catch_up.relation, g.role) FROM (SELECT DISTINCT role FROM listguard.access_grant WHERE relation = relname) g
+        WHERE EXISTS (SELECT FROM pg_roles r WHERE r.rolname = g.role);
+    END LOOP;
+END
+$$;
 
 CREATE FUNCTION listguard.set_mode(relation regclass, mode text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

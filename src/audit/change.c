@@ -6,7 +6,8 @@
  *
  * The event's detail holds a digest of the tokens in the sealed columns: the
  * sum modulo 2^128 of BLAKE2b-128 of each row's tokens, so that it does not
- * depend on the order of rows and needs no memory.
+ * depend on the order of rows and needs no memory.  It is keyed with the audit
+ * key: the event of a single row cannot be joined with a table.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +26,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -47,7 +49,6 @@ typedef struct Columns
 typedef struct Summary
 {
 	int64		rows;
-	bool		sealed;			/* there are sealed columns: the sum means something */
 	uint64		sum[2];			/* little end first */
 	int			n_lists;		/* -1: more than the array holds */
 	int32		lists[LG_EVENT_LISTS_MAX];
@@ -125,32 +126,73 @@ add_row(Summary *sum, const Columns *columns, TupleTableSlot *slot)
 	sum->rows++;
 	if (columns->n == 0)
 		return;
-	crypto_generichash_init(&hash, NULL, 0, DIGEST_BYTES);
+	/* The key is used before any other look into the key ring. */
+	crypto_generichash_init(&hash, lg_index_keys()->audit, LG_KEY_BYTES, DIGEST_BYTES);
 	for (i = 0; i < columns->n; i++)
 		hash_column(&hash, sum, columns->at[i], slot);
 	crypto_generichash_final(&hash, (unsigned char *) row, DIGEST_BYTES);
+	sodium_memzero(&hash, sizeof(hash));
 	sum->sum[0] += row[0];
 	sum->sum[1] += row[1] + (sum->sum[0] < row[0] ? 1 : 0);
 }
 
-static void
-sum_tuplestore(Tuplestorestate *rows, Relation rel, Summary *sum)
+/* One transition table being read; rows is NULL where the statement has none. */
+typedef struct Side
 {
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsMinimalTuple);
+	const char *name;			/* of its digest */
+	Tuplestorestate *rows;
+	TupleTableSlot *slot;
 	Columns		columns;
-	int			pointer = tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND);
+	int			pointer;
+	Summary		sum;
+} Side;
 
-	find_columns(RelationGetDescr(rel), &columns);
-	sum->sealed = columns.n > 0;
-	tuplestore_select_read_pointer(rows, pointer);
+static void
+side_open(Side *side, const char *name, Tuplestorestate *rows, Relation rel)
+{
+	memset(side, 0, sizeof(*side));
+	side->name = name;
+	side->rows = rows;
+	if (rows == NULL)
+		return;
+	find_columns(RelationGetDescr(rel), &side->columns);
+	side->slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsMinimalTuple);
+	side->pointer = tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND);
+	tuplestore_select_read_pointer(rows, side->pointer);
 	tuplestore_rescan(rows);
-	while (tuplestore_gettupleslot(rows, true, false, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		add_row(sum, &columns, slot);
-	}
-	tuplestore_select_read_pointer(rows, 0);
-	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* Adds the next row to the sum; false at the end. */
+static bool
+side_next(Side *side)
+{
+	bool		there;
+
+	if (side->rows == NULL)
+		return false;
+	CHECK_FOR_INTERRUPTS();
+	tuplestore_select_read_pointer(side->rows, side->pointer);
+	there = tuplestore_gettupleslot(side->rows, true, false, side->slot);
+	if (there)
+		add_row(&side->sum, &side->columns, side->slot);
+	return there;
+}
+
+/* The slot lets go of its row, which may lie in memory about to be reset. */
+static void
+side_forget(Side *side)
+{
+	if (side->rows != NULL)
+		ExecClearTuple(side->slot);
+}
+
+static void
+side_close(Side *side)
+{
+	if (side->rows == NULL)
+		return;
+	tuplestore_select_read_pointer(side->rows, 0);
+	ExecDropSingleTupleTableSlot(side->slot);
 }
 
 /* TRUNCATE has no transition table: its lock is held, the rows are counted. */
@@ -172,14 +214,14 @@ count_heap(Relation rel, Summary *sum)
 }
 
 static void
-put_digest(StringInfo detail, const char *name, const Summary *sum)
+put_digest(StringInfo detail, const Side *side)
 {
 	char		hex[2 * DIGEST_BYTES + 1];
 
-	if (!sum->sealed)
+	if (side->columns.n == 0)
 		return;
-	sodium_bin2hex(hex, sizeof(hex), (const unsigned char *) sum->sum, DIGEST_BYTES);
-	appendStringInfo(detail, "%s\"%s\": \"%s\"", detail->len > 1 ? ", " : "", name, hex);
+	sodium_bin2hex(hex, sizeof(hex), (const unsigned char *) side->sum.sum, DIGEST_BYTES);
+	appendStringInfo(detail, "%s\"%s\": \"%s\"", detail->len > 1 ? ", " : "", side->name, hex);
 }
 
 static LgEventKind
@@ -219,13 +261,23 @@ merge_lists(LgEvent *ev, const Summary *a, const Summary *b)
 		memcpy(ev->lists, both.lists, both.n_lists * sizeof(int32));
 }
 
+/* The event of what the two sides add up to, into the table; SPI is connected. */
 static void
-insert_event(const LgEvent *ev)
+insert_event(LgEvent *ev, const Side *old, const Side *new)
 {
+	StringInfoData detail;
 	LgIdentity	who;
 	LgAuditRow	row;
 	pg_uuid_t	id;
 
+	initStringInfo(&detail);
+	appendStringInfoChar(&detail, '{');
+	put_digest(&detail, old);
+	put_digest(&detail, new);
+	appendStringInfoChar(&detail, '}');
+	ev->detail = detail.len > 2 ? detail.data : NULL;
+	ev->rows = Max(old->sum.rows, new->sum.rows);
+	merge_lists(ev, &old->sum, &new->sum);
 	if (!pg_strong_random(id.data, UUID_LEN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -234,9 +286,45 @@ insert_event(const LgEvent *ev)
 	id.data[8] = (id.data[8] & 0x3f) | 0x80;
 	lg_identity_take(&who);
 	lg_row_from_event(&row, ev, &who, &id, GetCurrentTimestamp());
-	SPI_connect();
 	lg_audit_insert(&row);
-	SPI_finish();
+}
+
+/* One event for the statement. */
+static void
+by_statement(LgEvent *ev, Side *old, Side *new)
+{
+	while (side_next(old))
+		;
+	while (side_next(new))
+		;
+	insert_event(ev, old, new);
+}
+
+/* One event for each row: old and new rows of an UPDATE stand in one order. */
+static void
+by_row(LgEvent *ev, Side *old, Side *new)
+{
+	MemoryContext mine = AllocSetContextCreate(CurrentMemoryContext, "listguard row event",
+											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(mine);
+
+	for (;;)
+	{
+		bool		any;
+
+		memset(&old->sum, 0, sizeof(Summary));
+		memset(&new->sum, 0, sizeof(Summary));
+		any = side_next(old);
+		any |= side_next(new);
+		if (!any)
+			break;
+		insert_event(ev, old, new);
+		side_forget(old);
+		side_forget(new);
+		MemoryContextReset(mine);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(mine);
 }
 
 static void
@@ -262,40 +350,32 @@ Datum
 listguard_audit_change(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	Summary		old = {0};
-	Summary		new = {0};
-	StringInfoData detail;
-	LgEvent		ev;
+	const LgProtected *protected;
 	Relation	rel;
+	LgEvent		ev;
+	Side		old;
+	Side		new;
 
 	check_call(fcinfo, trigger);
 	lg_require_preload();
 	rel = trigger->tg_relation;
-	initStringInfo(&detail);
-	appendStringInfoChar(&detail, '{');
-	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
-	{
-		if (rel->rd_rel->relkind == RELKIND_RELATION)
-			count_heap(rel, &old);
-	}
-	if (trigger->tg_oldtable)
-	{
-		sum_tuplestore(trigger->tg_oldtable, rel, &old);
-		put_digest(&detail, "digest_old", &old);
-	}
-	if (trigger->tg_newtable)
-	{
-		sum_tuplestore(trigger->tg_newtable, rel, &new);
-		put_digest(&detail, "digest_new", &new);
-	}
-	appendStringInfoChar(&detail, '}');
+	protected = lg_protected_lookup(RelationGetRelid(rel));
 	lg_event_init(&ev, kind_of(trigger->tg_event), LG_OUT_OK);
 	ev.relation = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 											 RelationGetRelationName(rel));
-	ev.rows = Max(old.rows, new.rows);
-	ev.detail = detail.len > 2 ? detail.data : NULL;
 	ev.statement = debug_query_string;
-	merge_lists(&ev, &old, &new);
-	insert_event(&ev);
+	side_open(&old, "digest_old", trigger->tg_oldtable, rel);
+	side_open(&new, "digest_new", trigger->tg_newtable, rel);
+	if (ev.kind == LG_EV_TRUNCATE && rel->rd_rel->relkind == RELKIND_RELATION)
+		count_heap(rel, &old.sum);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (protected != NULL && protected->audit_rows && ev.kind != LG_EV_TRUNCATE)
+		by_row(&ev, &old, &new);
+	else
+		by_statement(&ev, &old, &new);
+	SPI_finish();
+	side_close(&old);
+	side_close(&new);
 	PG_RETURN_POINTER(NULL);
 }

@@ -301,27 +301,32 @@ insert_open(const LgAuditRow *row, const LgSpoolItem *item)
 			   N_OPEN, column_types, values, nulls);
 }
 
-/* Takes an open read over into the audit.  False if there is none of this id. */
+/*
+ * Takes an open read over into the audit, with the number of its end; where
+ * there is none, with the rows it had announced.  False if there is no such read.
+ */
 static bool
 close_open(const LgAuditEnd *end)
 {
 	static SPIPlanPtr plan = NULL;
-	static const Oid types[] = {UUIDOID, TEXTOID, INT8OID, INT8OID};
-	Datum		values[4];
-	char		nulls[5] = "    ";
+	static const Oid types[] = {UUIDOID, TEXTOID, INT8OID, INT8OID, INT8OID};
+	Datum		values[5];
+	char		nulls[6] = "     ";
 
 	values[0] = UUIDPGetDatum(&end->id);
 	set_text(values, nulls, 1, lg_outcome_name(end->outcome));
 	set_int8(values, nulls, 2, end->rows, end->rows < 0);
 	set_int8(values, nulls, 3, end->reveals, end->reveals < 0);
+	set_int8(values, nulls, 4, (int64) end->seq, end->seq == 0);
 	return run(&plan,
 			   "WITH o AS (DELETE FROM listguard.open_read WHERE id = $1 RETURNING *) "
 			   "INSERT INTO listguard.audit (" AUDIT_COLUMNS ") "
 			   "SELECT id, at, node, seq, kind, $2, relation, lists, login_role, effective_role, actor, "
 			   "application_name, client_addr, pid, session_id, xid, statement, query_id, $3, $4, "
-			   "ticket, sqlstate, CASE WHEN $3 IS NULL THEN coalesce(detail, '{}'::pg_catalog.jsonb) || "
-			   "pg_catalog.jsonb_build_object('rows_at_most', rows) ELSE detail END FROM o",
-			   4, types, values, nulls) > 0;
+			   "ticket, sqlstate, coalesce(detail, '{}'::pg_catalog.jsonb) || "
+			   "CASE WHEN $5 IS NULL THEN pg_catalog.jsonb_build_object('rows_at_most', rows) "
+			   "ELSE pg_catalog.jsonb_build_object('end_seq', $5) END FROM o",
+			   5, types, values, nulls) > 0;
 }
 
 void
@@ -441,6 +446,7 @@ reap_one(SPITupleTable *open, int64 row)
 	end.id = *DatumGetUUIDP(SPI_getbinval(tuple, open->tupdesc, 1, &isnull));
 	end.outcome = LG_OUT_UNKNOWN;
 	end.rows = end.reveals = -1;
+	end.seq = 0;
 	/* Its end may still lie in the spool: whoever is gone has written it before. */
 	if (drained_position() < lg_spool_write_position())
 		return 0;

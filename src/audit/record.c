@@ -321,6 +321,7 @@ lg_record_decode_end(LgAuditEnd *end, const LgSpoolItem *item)
 	if (item->payload_len != LG_END_BYTES || item->payload[0] != PAYLOAD_VERSION)
 		return false;
 	end->outcome = item->payload[1];
+	end->seq = item->head.seq;
 	memcpy(end->id.data, item->payload + 8, UUID_LEN);
 	memcpy(&end->rows, item->payload + 24, 8);
 	memcpy(&end->reveals, item->payload + 32, 8);

@@ -57,6 +57,7 @@ typedef struct LgAuditEnd
 	LgOutcome	outcome;
 	int64		rows;
 	int64		reveals;
+	uint64		seq;			/* of the end's own record; 0: there is none */
 } LgAuditEnd;
 
 #define LG_END_BYTES	40		/* payload of LG_REC_END */

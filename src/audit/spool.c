@@ -419,28 +419,42 @@ sync_segments(LgSpoolPos from, LgSpoolPos to)
 	return 0;
 }
 
+/* Lock of the sync held. */
+static int
+sync_all(void)
+{
+	LgSpoolPos	target = pg_atomic_read_u64(&spool->write_pos);
+	int			error = sync_segments(pg_atomic_read_u64(&spool->synced_pos), target);
+
+	if (error == 0)
+		pg_atomic_write_u64(&spool->synced_pos, target);
+	return error;
+}
+
+/* Whoever waits for the lock looks first whether its holder has done the work. */
 bool
 lg_spool_sync(LgSpoolPos pos)
 {
-	LgSpoolPos	target;
 	int			error = 0;
 
 	if (spool == NULL)
 		return false;
-	LWLockAcquire(lg_lock(LG_LOCK_SPOOL_SYNC), LW_EXCLUSIVE);
-	if (pg_atomic_read_u32(&spool->failed) != 0)
-		error = -1;
-	else if (pg_atomic_read_u64(&spool->synced_pos) < pos)
+	while (pg_atomic_read_u64(&spool->synced_pos) < pos)
 	{
-		target = pg_atomic_read_u64(&spool->write_pos);
-		error = sync_segments(pg_atomic_read_u64(&spool->synced_pos), target);
-		if (error == 0)
-			pg_atomic_write_u64(&spool->synced_pos, target);
+		if (pg_atomic_read_u32(&spool->failed) != 0)
+			return false;
+		if (!LWLockAcquireOrWait(lg_lock(LG_LOCK_SPOOL_SYNC), LW_EXCLUSIVE))
+			continue;
+		if (pg_atomic_read_u64(&spool->synced_pos) < pos)
+			error = sync_all();
+		LWLockRelease(lg_lock(LG_LOCK_SPOOL_SYNC));
+		if (error != 0)
+		{
+			mark_failed(error);
+			return false;
+		}
 	}
-	LWLockRelease(lg_lock(LG_LOCK_SPOOL_SYNC));
-	if (error > 0)
-		mark_failed(error);
-	return error == 0;
+	return true;
 }
 
 /* ---- housekeeping ---- */

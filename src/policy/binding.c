@@ -212,34 +212,50 @@ lg_bind_in_worker(void)
 }
 
 /*
- * lg_registry_rename
- *		A relation or role has a new name: the registry follows, in this
- *		transaction.  Names as the registry writes them.
+ * renamed
+ *		A relation or role has a new name: the registry follows.
+ */
+static void
+renamed(bool is_role, const char *old_name, const char *new_name)
+{
+	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID};
+	Datum		values[3];
+
+	values[0] = CStringGetTextDatum(is_role ? "role" : "relation");
+	values[1] = CStringGetTextDatum(old_name);
+	values[2] = CStringGetTextDatum(new_name);
+	(void) lg_registry_execute("SELECT listguard._rename($1, $2, $3)", 3, types, values);
+}
+
+/*
+ * lg_registry_follow_names
+ *		After a RENAME or SET SCHEMA of anything, in the same transaction: every
+ *		bound name is made what its oid is called now.
  */
 void
-lg_registry_rename(bool is_role, const char *old_name, const char *new_name)
+lg_registry_follow_names(void)
 {
-	static const char *const relation_sql[] = {
-		"UPDATE listguard.protected_table SET relation = $2 WHERE relation = $1",
-		"UPDATE listguard.list SET relation = $2 WHERE relation = $1",
-		"UPDATE listguard.access_grant SET relation = $2 WHERE relation = $1",
-		"UPDATE listguard.row_limit SET relation = $2 WHERE relation = $1",
-		"UPDATE listguard.export_policy SET relation = $2 WHERE relation = $1",
-		"UPDATE listguard.binding SET name = $2 WHERE name = $1 AND kind = 'relation'"
-	};
-	static const char *const role_sql[] = {
-		"UPDATE listguard.access_grant SET role = $2 WHERE role = $1",
-		"UPDATE listguard.row_limit SET role = $2 WHERE role = $1",
-		"UPDATE listguard.approver SET role = $2 WHERE role = $1",
-		"UPDATE listguard.binding SET name = $2 WHERE name = $1 AND kind = 'role'"
-	};
-	const char *const *sql = is_role ? role_sql : relation_sql;
-	int			n = is_role ? lengthof(role_sql) : lengthof(relation_sql);
-	Oid			types[] = {TEXTOID, TEXTOID};
-	Datum		values[2];
+	List	   *all = NIL;
+	ListCell   *lc;
 
-	values[0] = CStringGetTextDatum(old_name);
-	values[1] = CStringGetTextDatum(new_name);
-	for (int i = 0; i < n; i++)
-		(void) lg_registry_execute(sql[i], 2, types, values);
+	lg_registry_refresh();
+	load();
+	/* our own writes empty the cache */
+	foreach(lc, cache.all)
+	{
+		Binding    *binding = palloc(sizeof(Binding));
+
+		*binding = *(Binding *) lfirst(lc);
+		binding->name = pstrdup(binding->name);
+		all = lappend(all, binding);
+	}
+	foreach(lc, all)
+	{
+		Binding    *binding = lfirst(lc);
+		char	   *now = binding->is_role ? GetUserNameFromId(binding->oid, true) :
+			lg_relation_name(binding->oid);
+
+		if (now != NULL && strcmp(now, binding->name) != 0)
+			renamed(binding->is_role, binding->name, now);
+	}
 }

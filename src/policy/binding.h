@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * binding.h
- *		For the utility guard: renames of what the registry names.
+ *		Names and oids; see binding.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,11 +10,8 @@
 
 #include "listguard.h"
 
-/*
- * After ALTER … RENAME or SET SCHEMA, in the same transaction.  Relations as
- * lg_relation_name() gives them (quoted schema.table), roles as plain names.
- */
-extern void lg_registry_rename(bool is_role, const char *old_name, const char *new_name);
+/* After a RENAME or SET SCHEMA, in the same transaction. */
+extern void lg_registry_follow_names(void);
 
 /* quote_ident(schema).quote_ident(table), palloc'd; NULL if the relation is gone. */
 extern char *lg_relation_name(Oid relid);

@@ -4,6 +4,7 @@
 --
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
+SET intervalstyle = postgres;
 CREATE EXTENSION listguard CASCADE;
 CREATE ROLE regress_owner;
 CREATE ROLE regress_boss IN ROLE listguard_admin;
@@ -250,3 +251,35 @@ SELECT what, try(format('SELECT listguard.set_limit(%s)', what)) AS outcome FROM
 SELECT listguard.drop_limit('regress_app');
 SELECT try($$SELECT listguard.drop_limit('regress_app')$$);
 SELECT count(*) FROM listguard.limits;
+
+-- the registry follows RENAME, SET SCHEMA, new columns and new partitions
+CREATE SCHEMA elsewhere;
+GRANT USAGE ON SCHEMA elsewhere TO PUBLIC;
+SELECT listguard.grant_access('regress_app', 'one_list', '{view,insert}');
+ALTER TABLE one_list RENAME TO "One List";
+ALTER TABLE "One List" SET SCHEMA elsewhere;
+ALTER SCHEMA elsewhere RENAME TO "else where";
+ALTER TABLE "else where"."One List" RENAME COLUMN email TO address;
+ALTER TABLE "else where"."One List" ADD COLUMN phone listguard.sealed_lookup DEFAULT '+1 555 0100';
+ALTER ROLE regress_app RENAME TO "Regress Renamed";
+SELECT relation, sealed_columns FROM listguard.protected_table WHERE relation LIKE '%One%';
+SELECT regexp_replace(name, '#\d+$', '#n') AS name FROM listguard.lists WHERE name LIKE '%One%';
+SELECT role, relation, privileges FROM listguard.grants WHERE relation LIKE '%One%';
+SELECT polname, polroles::regrole[] FROM pg_policy WHERE polrelid = '"else where"."One List"'::regclass ORDER BY 1;
+SELECT count(DISTINCT atttypmod) AS lists, min(atttypmod) > 0 AS ours FROM pg_attribute
+WHERE attrelid = '"else where"."One List"'::regclass AND attname IN ('address', 'phone');
+SET ROLE "Regress Renamed";
+SELECT try($$INSERT INTO "else where"."One List" VALUES ('new@example.org', '+1 555 0101')$$);
+SELECT count(*) FROM "else where"."One List" WHERE address = 'NEW@example.org';
+RESET ROLE;
+ALTER ROLE "Regress Renamed" RENAME TO regress_app;
+SELECT listguard.revoke_access('regress_app', '"else where"."One List"');
+SELECT count(*) FROM pg_policy WHERE polrelid = '"else where"."One List"'::regclass;
+CREATE TABLE parted_new PARTITION OF parted FOR VALUES FROM (100) TO (200);
+GRANT SELECT ON parted_new TO regress_support;
+SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'parted_new'::regclass ORDER BY 1;
+SELECT polname FROM pg_policy WHERE polrelid = 'parted_new'::regclass ORDER BY 1;
+SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = 'parted_new'::regclass;
+-- a renamed table leaves its old name free
+CREATE TABLE one_list (email text);
+SELECT try($$SELECT listguard.grant_access('regress_app', 'one_list', '{view}')$$);

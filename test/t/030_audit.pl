@@ -61,6 +61,39 @@ is(sql("SELECT string_agg(concat_ws(' ', kind, rows, relation, login_role, effec
 is(sql("SELECT count(*) FROM listguard.audit a WHERE a::text LIKE '%example%'"), '0', 'no constant and no comment');
 is(sql("SELECT count(*) FROM listguard.changes WHERE xid IS NULL OR statement IS NULL"), '0', 'with their transaction and shape');
 
+# Sealed columns: a keyed digest of tokens, whatever the order of the rows.
+sql(q{CREATE TABLE p (id int, list text NOT NULL, email text); SELECT listguard.protect('p', '{email}', 'list');
+	CREATE TABLE r (id int, email text); SELECT listguard.protect('r', '{email}', audit => 'row')});
+sql(q{SET work_mem = '64kB';
+	INSERT INTO p SELECT g, 'l' || g % 2, 'u' || g || '@example.com' FROM generate_series(1, 3000) g;
+	INSERT INTO r SELECT g, 'u' || g || '@example.com' FROM generate_series(1, 3000) g;
+	UPDATE r SET id = id + 1});
+sql(q{DELETE FROM p WHERE id > 2000; DELETE FROM p; INSERT INTO p VALUES (1, 'l1', 'U1@EXAMPLE.COM')});
+is(sql(q{SELECT string_agg(concat_ws(' ', kind, rows, cardinality(lists), detail ? 'digest_new', detail ? 'digest_old'), E'\n' ORDER BY at)
+	FROM listguard.changes WHERE relation = 'public.p'}),
+	"insert 3000 2 t f\ndelete 1000 2 f t\ndelete 2000 2 f t\ninsert 1 1 t f", 'changes of a protected table: rows, lists, digests');
+sub digest_sum
+{
+	my ($kind, $name) = @_;
+	return sql(qq{SELECT string_agg(detail ->> '$name', ' ') FROM listguard.changes
+		WHERE relation = 'public.p' AND kind = '$kind' AND rows > 1});
+}
+{
+	use bigint;
+	my $wrap = 2**128;
+	# bytes of two little-endian words
+	my $number = sub { my $h = join '', reverse(shift =~ /../g); return hex("0x$h") };
+	my $total = 0;
+	$total += $number->($_) for split / /, digest_sum('delete', 'digest_old');
+	is($total % $wrap, $number->(digest_sum('insert', 'digest_new')), 'digests add up: what was deleted is what was inserted');
+}
+is(sql(q{SELECT string_agg(concat_ws(' ', kind, n, rows, d), E'\n' ORDER BY kind) FROM (SELECT kind, count(*) AS n, sum(rows) AS rows,
+	count(DISTINCT coalesce(detail ->> 'digest_old', '') || (detail ->> 'digest_new')) AS d FROM listguard.changes
+	WHERE relation = 'public.r' GROUP BY kind) x}),
+	"insert 3000 3000 3000\nupdate 3000 3000 3000", 'or one event for each row');
+is(sql(q{SELECT count(*) FROM listguard.changes WHERE relation = 'public.r' AND kind = 'update'
+	AND detail ->> 'digest_old' <> detail ->> 'digest_new'}), '0', 'old and new stand together');
+
 # ---- who reads, who writes ----
 
 for my $view (qw(audit reads refusals changes exports open_reads))

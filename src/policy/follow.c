@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * follow.c
+ *		The registry follows DDL, in the same command: new names, new sealed
+ *		columns, new partitions.
+ *
+ * Whether the command may run at all was the guard's question (row/); here it
+ * has run.  The registry is written as the extension's owner: the user of a
+ * harmless command needs no right on it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+
+#include "policy/follow.h"
+#include "policy/policy.h"
+
+static Oid
+relation_of(RangeVar *name)
+{
+	return name != NULL ? RangeVarGetRelid(name, NoLock, true) : InvalidOid;
+}
+
+/* A protected table has new columns or partitions, or has lost some. */
+static void
+catch_up(Oid relid)
+{
+	const LgProtected *protected = lg_protected_lookup(relid);
+	Oid			types[] = {OIDOID};
+	Datum		values[1];
+
+	if (protected == NULL)
+		return;
+	values[0] = ObjectIdGetDatum(protected->relid);
+	(void) lg_registry_execute("SELECT listguard._catch_up($1)", 1, types, values);
+}
+
+static void
+column_renamed(RenameStmt *stmt)
+{
+	const LgProtected *protected = lg_protected_lookup(relation_of(stmt->relation));
+	Oid			types[] = {TEXTOID, NAMEOID, NAMEOID};
+	Datum		values[3];
+
+	if (protected == NULL)
+		return;
+	values[0] = CStringGetTextDatum(protected->name);
+	values[1] = DirectFunctionCall1(namein, CStringGetDatum(stmt->subname));
+	values[2] = DirectFunctionCall1(namein, CStringGetDatum(stmt->newname));
+	(void) lg_registry_execute("SELECT listguard._rename_column($1, $2, $3)", 3, types, values);
+}
+
+static void
+renamed(RenameStmt *stmt)
+{
+	switch (stmt->renameType)
+	{
+		case OBJECT_COLUMN:
+			column_renamed(stmt);
+			break;
+		case OBJECT_TABLE:
+		case OBJECT_VIEW:		/* ALTER VIEW and ALTER INDEX take tables too */
+		case OBJECT_INDEX:
+		case OBJECT_SCHEMA:
+		case OBJECT_ROLE:
+			lg_registry_follow_names();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+altered(AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		switch (cmd->subtype)
+		{
+			case AT_AddColumn:
+			case AT_AlterColumnType:
+			case AT_DropColumn:
+			case AT_AttachPartition:
+			case AT_AddInherit:
+				catch_up(relation_of(stmt->relation));
+				return;
+			default:
+				break;
+		}
+	}
+}
+
+/*
+ * lg_policy_follow
+ *		A utility command has run: does it concern the registry?
+ */
+void
+lg_policy_follow(Node *stmt)
+{
+	if (lg_is_internal() || creating_extension || !IsTransactionState())
+		return;
+	switch (nodeTag(stmt))
+	{
+		case T_RenameStmt:
+		case T_AlterObjectSchemaStmt:
+		case T_AlterTableStmt:
+		case T_CreateStmt:
+			break;
+		default:
+			return;
+	}
+	if (!lg_extension_present())
+		return;
+	CommandCounterIncrement();
+	if (IsA(stmt, RenameStmt))
+		renamed((RenameStmt *) stmt);
+	else if (IsA(stmt, AlterObjectSchemaStmt))
+		lg_registry_follow_names();
+	else if (IsA(stmt, AlterTableStmt))
+		altered((AlterTableStmt *) stmt);
+	else if (((CreateStmt *) stmt)->inhRelations != NIL)
+		catch_up(relation_of(((CreateStmt *) stmt)->relation));
+}
