@@ -47,6 +47,7 @@ typedef struct LgStatement
 	int64		threshold;
 	int64		window_left;	/* tightest window, plus what this statement has settled */
 	int64		settled;
+	int64		extra;			/* oracles: charged to the windows, not held against the threshold */
 	bool		enforced;		/* some relation read is not in mode "alert" */
 	bool		alerted;		/* went over in mode "alert" */
 	bool		poisoned;		/* was refused; a caught refusal is raised again */
@@ -97,6 +98,7 @@ typedef struct LgTap
 	ExecProcNodeMtd original;
 	LgLeaf	   *leaf;
 	LgMeterPoint *meter;
+	int64	   *count;			/* rows, plainly */
 } LgTap;
 
 struct LgExec
@@ -115,6 +117,8 @@ struct LgExec
 	bool		alert_only;
 	bool		sealed_only;	/* no protected relation, but sealed columns in the result */
 	bool		complete;		/* has run to its end */
+	List	   *rechecks;		/* ModifyTable and LockRows nodes, until their EPQ trees are tapped */
+	int64		offered;		/* rows offered to INSERT ... ON CONFLICT DO NOTHING */
 	bool		writes_trusted; /* UPDATE, DELETE: every expression of the plan is */
 	List	   *trigger_relids; /* result relations with row triggers of users */
 	bool		merged;			/* its reads are the statement's by now */
@@ -127,12 +131,14 @@ struct LgExec
 extern LgStatement lg_statement;
 
 /* exec_guard.c */
+extern bool lg_ticket_used(void);	/* in this transaction */
 extern LgExec *lg_exec_current(void);	/* innermost running one, or NULL */
 extern int	lg_exec_level(void);	/* executors running, or planning */
 extern void lg_statement_end(bool ok);	/* the client's statement is over */
 
 /* exec_walk.c: put taps into a started plan */
 extern void lg_exec_tap_plan(LgExec *x);
+extern void lg_exec_tap_rechecks(LgExec *x);	/* first thing in Run */
 extern void lg_exec_untap(LgExec *x);
 
 /* exec_charge.c: counting, settling, refusing */
@@ -173,5 +179,6 @@ extern void lg_road_leave(LgRoad old);
 /* util_guard.c */
 extern int	lg_utility_level(void);
 extern bool lg_utility_is_fetch(void);
+extern bool lg_utility_is_hold(void);
 
 #endif							/* LG_EXEC_H */

@@ -27,7 +27,7 @@ lg_statement_reset(void)
 {
 	LgStatement *s = &lg_statement;
 
-	s->charge = s->reveals = s->settled = 0;
+	s->charge = s->reveals = s->settled = s->extra = 0;
 	s->cap = s->threshold = s->window_left = INT64_MAX;
 	s->enforced = s->alerted = s->poisoned = false;
 	s->n_refs = s->n_reads = 0;
@@ -309,7 +309,7 @@ void
 lg_statement_settle(bool check)
 {
 	LgStatement *s = &lg_statement;
-	int64		total = Max(s->charge, s->reveals);
+	int64		total = Max(s->charge, s->reveals) + s->extra;
 	int			bad;
 
 	if (total <= s->settled)

@@ -21,7 +21,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "replication/walsender.h"
-#include "storage/lmgr.h"
+#include "storage/ipc.h"
 #include "tcop/dest.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -40,6 +40,7 @@
 static LgExec *live = NULL;		/* executors started and not yet ended */
 static LgExec *running = NULL;	/* the innermost one inside Run or Finish */
 static int	level = 0;			/* Run and Finish, nested */
+static bool ticket_used = false;	/* in this transaction */
 static bool below_ri = false;	/* inside an executor of a foreign-key check */
 
 LgExec *
@@ -140,6 +141,14 @@ static void
 xact_end(XactEvent event, void *arg)
 {
 	(void) arg;
+	if (event == XACT_EVENT_ABORT && proc_exit_inprogress)
+	{
+		/* Terminated: nobody else closes the levels. */
+		lg_statement_end(false);
+		return;
+	}
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		ticket_used = false;
 	if (level > 0 || lg_utility_level() > 0)
 		return;
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
@@ -317,6 +326,11 @@ look_for_ticket(LgExec *x)
 			return;
 		x->reads[i].bulk = true;
 	}
+	if (lg_utility_is_hold())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a cursor WITH HOLD cannot read under an export ticket")));
+	ticket_used = true;
 	x->ticket = ticket;
 	x->ticket_left = lg_ticket_left(ticket);
 }
@@ -371,8 +385,8 @@ lg_guard_before_start(QueryDesc *queryDesc, int eflags)
 	watch_transactions();
 }
 
-void
-lg_guard_after_start(QueryDesc *queryDesc, int eflags)
+static void
+guard_start(QueryDesc *queryDesc, int eflags)
 {
 	LgRead		reads[LG_READS_MAX];
 	ListCell   *lc;
@@ -417,6 +431,22 @@ lg_guard_after_start(QueryDesc *queryDesc, int eflags)
 	lg_exec_tap_plan(x);
 }
 
+void
+lg_guard_after_start(QueryDesc *queryDesc, int eflags)
+{
+	PG_TRY();
+	{
+		guard_start(queryDesc, eflags);
+	}
+	PG_CATCH();
+	{
+		if (level == 0 && lg_utility_level() == 0)
+			lg_statement_end(false);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
 /* ---- run ---- */
 
 /*
@@ -452,6 +482,23 @@ lg_statement_end(bool ok)
 	if (ok || !lg_statement.poisoned)
 		lg_statement_report(ok ? LG_OUT_OK : LG_OUT_ABORTED);
 	lg_statement_reset();
+}
+
+bool
+lg_ticket_used(void)
+{
+	return ticket_used;
+}
+
+/* An INSERT that failed on a key has told that the key is there. */
+static void
+charge_oracle(void)
+{
+	int			code = geterrcode();
+
+	if (code == ERRCODE_UNIQUE_VIOLATION || code == ERRCODE_EXCLUSION_VIOLATION ||
+		code == ERRCODE_FOREIGN_KEY_VIOLATION)
+		lg_statement.extra++;
 }
 
 /* Limits of this Run: who receives the rows is known only now. */
@@ -492,6 +539,17 @@ release(LgExec *x)
 		lg_exec_open(x, LG_WRITTEN);
 }
 
+/* Rows that DO NOTHING has skipped tell that their keys are there. */
+static void
+charge_skipped(LgExec *x)
+{
+	int64		stored = x->desc->operation == CMD_INSERT ? (int64) x->desc->estate->es_processed : 0;
+
+	if (x->offered > stored)
+		lg_statement.extra += x->offered - stored;
+	x->offered = 0;
+}
+
 /* A Run whose rows go to the client: held back, or streamed under a begun record. */
 static void
 run_to_client(LgExec *x, LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARGS))
@@ -514,6 +572,7 @@ run_to_client(LgExec *x, LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARG
 	PG_END_TRY();
 	if (count == 0 || queryDesc->estate->es_processed < count)
 		x->complete = true;
+	charge_skipped(x);
 	release(x);
 	lg_dest_flush(wrapped);
 }
@@ -524,12 +583,14 @@ run_guarded(LgExec *x, LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARGS)
 	bool		to_client = lg_dest_is_client(queryDesc->dest) && queryDesc->operation != CMD_UNKNOWN;
 
 	begin_run(x, to_client);
+	lg_exec_tap_rechecks(x);
 	if (to_client)
 	{
 		run_to_client(x, LG_EXECUTOR_RUN_PASS, next);
 		return;
 	}
 	next(LG_EXECUTOR_RUN_PASS);
+	charge_skipped(x);
 	if (!ScanDirectionIsNoMovement(direction) &&
 		(count == 0 || queryDesc->estate->es_processed < count))
 		x->complete = true;
@@ -568,6 +629,8 @@ lg_guard_run(LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARGS))
 		level = save_level;
 		running = save_running;
 		below_ri = save_ri;
+		if (!ok && x != NULL)
+			charge_oracle();
 		if (top && !ok)
 			lg_statement_end(false);
 	}

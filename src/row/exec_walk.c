@@ -63,6 +63,7 @@ static node_map_hash *nodes = NULL;
 PG_FUNCTION_INFO_V1(listguard_tick);
 
 static void walk(LgExec *x, PlanState *ps, LgMeterPoint *meter);
+static TupleTableSlot *tap_proc(PlanState *ps);
 
 /* ---- counting ---- */
 
@@ -148,6 +149,8 @@ tap_proc(PlanState *ps)
 			tap->leaf->at_start = true;
 		return slot;
 	}
+	if (tap->count != NULL)
+		(*tap->count)++;
 	if (tap->leaf != NULL)
 		leaf_row(tap->leaf, ps);
 	if (tap->meter != NULL)
@@ -186,18 +189,21 @@ tap(LgExec *x, PlanState *ps)
 	NodeEntry  *entry;
 	LgTap	   *t;
 	bool		found;
+	MemoryContext old;
 
 	if (nodes == NULL)
 		nodes = node_map_create(TopMemoryContext, 64, NULL);
 	entry = node_map_insert(nodes, ps, &found);
-	if (found)
+	if (found && ps->ExecProcNodeReal == tap_proc)
 		return entry->tap;
 	entry->tap = NULL;
 	t = MemoryContextAllocZero(x->context, sizeof(LgTap));
 	t->ps = ps;
+	old = MemoryContextSwitchTo(x->context);
 	t->original = ps->ExecProcNodeReal;
 	entry->tap = t;
 	x->taps = lappend(x->taps, t);
+	MemoryContextSwitchTo(old);
 	ExecSetExecProcNode(ps, tap_proc);
 	return t;
 }
@@ -385,6 +391,8 @@ walk_modify(LgExec *x, ModifyTableState *mt)
 
 	if (lg_protected_lookup(rte->relid) == NULL)
 		return;
+	if (plan->onConflictAction == ONCONFLICT_NOTHING && source != NULL)
+		tap(x, source)->count = &x->offered;
 	if (plan->returningLists != NIL)
 	{
 		/* What an UPDATE or DELETE returns has been counted at its scan. */
@@ -524,6 +532,45 @@ walk_children(LgExec *x, PlanState *ps, LgMeterPoint *meter)
 }
 
 static void
+note_recheck(LgExec *x, PlanState *ps)
+{
+	MemoryContext old = MemoryContextSwitchTo(x->context);
+
+	if (x->desc->plannedstmt->subplans != NIL)
+		x->rechecks = lappend(x->rechecks, ps);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * A row that was updated meanwhile is checked again in a plan tree of its own,
+ * with subplans of its own, which the executor would make when it is needed.
+ * They are made now instead, to be tapped.
+ */
+void
+lg_exec_tap_rechecks(LgExec *x)
+{
+	List	   *rechecks = x->rechecks;
+	ListCell   *lc;
+
+	x->rechecks = NIL;
+	foreach(lc, rechecks)
+	{
+		PlanState  *ps = lfirst(lc);
+		EPQState   *epq = IsA(ps, ModifyTableState) ? &((ModifyTableState *) ps)->mt_epqstate
+			: &((LockRowsState *) ps)->lr_epqstate;
+		ListCell   *sub;
+
+		if (epq->plan == NULL)
+			continue;
+		EvalPlanQualBegin(epq);
+		walk(x, epq->recheckplanstate, NULL);
+		foreach(sub, epq->recheckestate->es_subplanstates)
+			walk(x, (PlanState *) lfirst(sub), NULL);
+	}
+	x->rechecks = NIL;
+}
+
+static void
 walk(LgExec *x, PlanState *ps, LgMeterPoint *meter)
 {
 	if (ps == NULL)
@@ -550,6 +597,10 @@ walk(LgExec *x, PlanState *ps, LgMeterPoint *meter)
 			break;
 		case T_ModifyTableState:
 			walk_modify(x, (ModifyTableState *) ps);
+			note_recheck(x, ps);
+			break;
+		case T_LockRowsState:
+			note_recheck(x, ps);
 			break;
 		default:
 			break;

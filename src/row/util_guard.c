@@ -20,6 +20,7 @@
 
 static int	level = 0;
 static bool fetching = false;
+static bool holding = false;
 
 int
 lg_utility_level(void)
@@ -31,6 +32,12 @@ bool
 lg_utility_is_fetch(void)
 {
 	return fetching;
+}
+
+bool
+lg_utility_is_hold(void)
+{
+	return holding;
 }
 
 /* Our settings come from the configuration file or not at all. */
@@ -52,6 +59,11 @@ check_command(Node *stmt)
 {
 	if (IsA(stmt, AlterSystemStmt))
 		check_alter_system((AlterSystemStmt *) stmt);
+	if (IsA(stmt, TransactionStmt) && ((TransactionStmt *) stmt)->kind == TRANS_STMT_PREPARE &&
+		lg_ticket_used())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has read under an export ticket")));
 	if (lg_is_internal() || lg_in_worker() || !IsTransactionState() ||
 		IsAbortedTransactionBlockState() || !OidIsValid(MyDatabaseId) || IsA(stmt, TransactionStmt))
 		return stmt;
@@ -92,12 +104,15 @@ lg_guard_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	bool		top = level == 0 && lg_exec_level() == 0;
 	int			save_level = level;
 	bool		save_fetching = fetching;
+	bool		save_holding = holding;
 	volatile bool ok = false;
 
 	PG_TRY();
 	{
 		level++;
 		fetching = IsA(pstmt->utilityStmt, FetchStmt);
+		holding = IsA(pstmt->utilityStmt, DeclareCursorStmt) &&
+			(((DeclareCursorStmt *) pstmt->utilityStmt)->options & CURSOR_OPT_HOLD) != 0;
 		run_command(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc, next);
 		if (top)
 		{
@@ -110,6 +125,7 @@ lg_guard_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	{
 		level = save_level;
 		fetching = save_fetching;
+		holding = save_holding;
 		if (top && !ok)
 			lg_statement_end(false);
 	}

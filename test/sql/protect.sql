@@ -4,6 +4,7 @@
 --
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
+SET intervalstyle = postgres;
 CREATE EXTENSION listguard CASCADE;
 CREATE ROLE regress_owner;
 CREATE ROLE regress_boss IN ROLE listguard_admin;
