@@ -87,7 +87,7 @@ COMMENT ON FUNCTION listguard._policy_condition(oid, text, text) IS
     'condition of that policy: guard, lists, further expression';
 COMMENT ON FUNCTION listguard._trusted_expression(regclass, text) IS
     'checks a using_expr: no subquery, nothing volatile, nothing untrusted';
-COMMENT ON FUNCTION listguard._check_protect(regclass, name[], name, name[], text, text) IS
+COMMENT ON FUNCTION listguard._check_protect(regclass,name[],name,name[],int,text,text) IS
     'refuses what protect cannot do, before anything is changed';
 COMMENT ON FUNCTION listguard._check_relation(regclass) IS
     'is this a table that can be protected?';
