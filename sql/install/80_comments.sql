@@ -121,3 +121,11 @@ COMMENT ON FUNCTION listguard._sealing_of(oid) IS
     'the sealed type that a type is, text where it can become sealed_email, else null';
 COMMENT ON FUNCTION listguard._unused_list_number() IS
     'random list number that was never used';
+COMMENT ON FUNCTION listguard._catch_up(oid) IS
+    'brings triggers and policies of a protected table up to date after DDL';
+COMMENT ON FUNCTION listguard._forget(text, text) IS
+    'takes a dropped relation or role out of the registry';
+COMMENT ON FUNCTION listguard._rename(text, text, text) IS
+    'follows a RENAME of a relation or a role in the registry';
+COMMENT ON FUNCTION listguard._rename_column(text, name, name) IS
+    'follows a RENAME of a column in the registry';
