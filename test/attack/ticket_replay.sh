@@ -21,7 +21,7 @@ ok $? "an approver and two exporters"
 
 ticket()
 {
-	sql exporter "SELECT listguard.request_export('guarded', '{*}', '{email}', 500, 'test')" > "$attack_tmp/claims"
+	sql exporter "SELECT listguard.request_export('guarded', NULL, '{email}', 500, 'test')" > "$attack_tmp/claims"
 	"$lgctl" ticket sign --key "$attack_tmp/key" --as alice --ttl 10m --yes "$attack_tmp/claims" 2> "$attack_tmp/words" | tail -n 1
 }
 
