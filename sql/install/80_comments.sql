@@ -87,7 +87,7 @@ COMMENT ON FUNCTION listguard._policy_condition(oid, text, text) IS
     'condition of that policy: guard, lists, further expression';
 COMMENT ON FUNCTION listguard._trusted_expression(regclass, text) IS
     'checks a using_expr: no subquery, nothing volatile, nothing untrusted';
-COMMENT ON FUNCTION listguard._check_protect(regclass, name[], name, name[], text, text) IS
+COMMENT ON FUNCTION listguard._check_protect(regclass,name[],name,name[],int,text,text) IS
     'refuses what protect cannot do, before anything is changed';
 COMMENT ON FUNCTION listguard._check_relation(regclass) IS
     'is this a table that can be protected?';
@@ -121,3 +121,11 @@ COMMENT ON FUNCTION listguard._sealing_of(oid) IS
     'the sealed type that a type is, text where it can become sealed_email, else null';
 COMMENT ON FUNCTION listguard._unused_list_number() IS
     'random list number that was never used';
+COMMENT ON FUNCTION listguard._catch_up(oid) IS
+    'brings triggers and policies of a protected table up to date after DDL';
+COMMENT ON FUNCTION listguard._forget(text, text) IS
+    'takes a dropped relation or role out of the registry';
+COMMENT ON FUNCTION listguard._rename(text, text, text) IS
+    'follows a RENAME of a relation or a role in the registry';
+COMMENT ON FUNCTION listguard._rename_column(text, name, name) IS
+    'follows a RENAME of a column in the registry';
