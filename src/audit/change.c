@@ -30,6 +30,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "audit/record.h"
 #include "common/value.h"
@@ -201,7 +202,7 @@ count_heap(Relation rel, Summary *sum)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TableScanDesc scan = lg_table_beginscan(rel, snapshot);
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
