@@ -256,6 +256,11 @@ is(admin("SELECT count(*) > 0 FROM listguard.audit WHERE kind = 'setting' AND re
 	't', 'and the policy');
 
 # ---- crash, damage ----
+my $stuck = ticket();
+chmod 0400, $burnt;
+is(present($stuck), 'LG003', 'no ticket counts whose use cannot be written down');
+chmod 0600, $burnt;
+is(present($stuck), 'LG003', 'and that one stays refused');
 my $kept = ticket();
 $t = ticket();
 is(present($t), 'ok', 'used just before the server is killed');
