@@ -94,6 +94,9 @@ is(sql(q{SELECT string_agg(concat_ws(' ', kind, n, rows, d), E'\n' ORDER BY kind
 is(sql(q{SELECT count(*) FROM listguard.changes WHERE relation = 'public.r' AND kind = 'update'
 	AND detail ->> 'digest_old' <> detail ->> 'digest_new'}), '0', 'old and new stand together');
 
+sql("INSERT INTO p SELECT g, 'm' || g, 'u' || g || '\@example.com' FROM generate_series(1, 65) g");
+is(sql("SELECT rows, lists, detail ->> 'lists_more_than' FROM listguard.changes WHERE rows = 65"), '65||64', 'more lists than an event names');
+
 # ---- who reads, who writes ----
 
 for my $view (qw(audit reads refusals changes exports open_reads))

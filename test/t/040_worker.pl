@@ -13,6 +13,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $bound = 60;    # seconds that anything may take
+my $now;           # events in the table
 my $node = PostgreSQL::Test::Cluster->new('worker');
 $node->init(allows_streaming => 1);
 my $file = $node->basedir . '/root.key';
@@ -178,14 +179,30 @@ value('SELECT listguard.reload_root_key()');
 is(exactly_once('a worker sent away', 23), '23', 'another worker drains');
 isnt(worker_pid(), $pid, 'it is another one');
 
+# A new list: the worker makes it in a transaction of its own, and once.
+$node->safe_psql('postgres', "CREATE TABLE p (id int, list text NOT NULL, email text);
+	SELECT listguard.protect('p', '{email}', 'list')");
+value("BEGIN; INSERT INTO p VALUES (1, 'first', 'jo\@example.com'); ROLLBACK");
+is(value("SELECT count(*) FROM listguard.list l JOIN listguard.key k USING (list_no) WHERE value = 'first'"), '1',
+	'a list and its key survive the ROLLBACK of the session that needed them');
+my @sessions = map {
+	IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c',
+		"INSERT INTO p SELECT g, 'l' || g % 20, 'u' || g || '\@example.com' FROM generate_series(1, 100) g" ],
+		'<', \undef, '>', '/dev/null', '2>&1', IPC::Run::timeout($bound))
+} 1 .. 4;
+is(scalar(grep { $_->finish } @sessions), 4, 'four sessions store values of the same twenty new lists');
+is(value('SELECT count(*), count(DISTINCT list) FROM p'), '400|20', 'all of them');
+is(value("SELECT count(*), count(DISTINCT value) FROM listguard.list WHERE value ~ '^l[0-9]'"), '20|20', 'each list is made once');
+$now = exactly_once('new lists', 23);
+
 # Killed in the middle of its work: all sessions go with it, and no event.
 my @load = start_load(2);
 $pid = worker_pid();
 ok($pid, 'a worker is at work');
 kill 'KILL', $pid;
-my $told = finish_load(@load) + 23;
+my $told = finish_load(@load) + $now;
 ok(wait_for('recovery', sub { sqlstate('SELECT 1') eq 'ok' }), 'the server comes back');
-my $now = exactly_once('kill -9 of the worker', $told);
+$now = exactly_once('kill -9 of the worker', $told);
 
 @load = start_load(2);
 my $postmaster = $node->{_pid};
