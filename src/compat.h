@@ -105,4 +105,25 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 /* 19 lets COPY TO read a partitioned table, as a SELECT from all of it. */
 #define LG_COPY_TO_PARTITIONED	(PG_VERSION_NUM >= 190000)
 
+/* 19 gave table_beginscan flags of the caller's. */
+#if PG_VERSION_NUM >= 190000
+#define lg_table_beginscan(rel, snapshot)	table_beginscan(rel, snapshot, 0, NULL, 0)
+#else
+#define lg_table_beginscan(rel, snapshot)	table_beginscan(rel, snapshot, 0, NULL)
+#endif
+
+/* 19 dropped the initial size of a shared hash table. */
+#if PG_VERSION_NUM >= 190000
+#define lg_shmem_init_hash(name, max_size, ctl, flags)	ShmemInitHash(name, max_size, ctl, flags)
+#else
+#define lg_shmem_init_hash(name, max_size, ctl, flags)	ShmemInitHash(name, max_size, max_size, ctl, flags)
+#endif
+
+/* 19 has no strings but standard-conforming ones. */
+#if PG_VERSION_NUM >= 190000
+#define lg_standard_strings()	true
+#else
+#define lg_standard_strings()	standard_conforming_strings
+#endif
+
 #endif							/* LG_COMPAT_H */

@@ -681,6 +681,7 @@ DECLARE
     roleid oid := listguard._require_role(grant_access.role);
     relname text := listguard._require_protected(grant_access.relation);
     expression text;
+    numbers int4[];
     number int4;
 BEGIN
     PERFORM listguard._check_privileges(grant_access.privileges);
@@ -689,9 +690,11 @@ BEGIN
             DETAIL = 'Privilege backup is for roles that see all rows.';
     END IF;
     expression := listguard._trusted_expression(grant_access.relation, grant_access.using_expr);
+    -- before a row of ours is locked that the worker, who makes the lists, may wait for
+    numbers := listguard._lists_meant(grant_access.relation, grant_access.lists);
     PERFORM listguard._bind('role', grant_access.role::text, roleid);
     PERFORM listguard._bind('relation', relname, grant_access.relation::oid);
-    FOREACH number IN ARRAY listguard._lists_meant(grant_access.relation, grant_access.lists)
+    FOREACH number IN ARRAY numbers
     LOOP
         UPDATE listguard.access_grant g
         SET privileges = ARRAY(SELECT DISTINCT p FROM unnest(g.privileges || grant_access.privileges) p ORDER BY p),
@@ -724,6 +727,9 @@ BEGIN
     END IF;
     IF revoke_access.lists IS NOT NULL THEN
         numbers := ARRAY(SELECT l.list_no FROM listguard.list l WHERE l.relation = relname AND l.value = ANY (revoke_access.lists));
+        IF cardinality(numbers) < (SELECT count(DISTINCT v) FROM unnest(revoke_access.lists) v) OR array_position(revoke_access.lists, NULL) IS NOT NULL THEN
+            RAISE EXCEPTION 'table % has no such list', relname USING ERRCODE = 'undefined_object';
+        END IF;
     END IF;
     IF numbers IS NOT NULL AND EXISTS (SELECT FROM listguard.access_grant g WHERE g.role = revoke_access.role::text AND g.relation = relname
             AND g.list_no IS NULL AND (revoke_access.privileges IS NULL OR g.privileges && revoke_access.privileges)) THEN

@@ -87,7 +87,9 @@ BEGIN
     LOOP
         part := 'audit_' || to_char(first, 'YYYYMM');
         CONTINUE WHEN to_regclass('listguard.' || part) IS NOT NULL;
-        EXECUTE format('CREATE TABLE listguard.%I PARTITION OF listguard.audit FOR VALUES FROM (%L) TO (%L)',
+        -- ATTACH waits for no writer of the audit, CREATE ... PARTITION OF for all of them.
+        EXECUTE format('CREATE TABLE listguard.%I (LIKE listguard.audit INCLUDING ALL)', part);
+        EXECUTE format('ALTER TABLE listguard.audit ATTACH PARTITION listguard.%I FOR VALUES FROM (%L) TO (%L)',
                        part, first, first + interval '1 month');
         PERFORM listguard._audit_guard_on(('listguard.' || part)::regclass);
         EXECUTE format('GRANT SELECT ON listguard.%I TO listguard_auditor', part);

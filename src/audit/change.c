@@ -30,6 +30,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "audit/record.h"
 #include "common/value.h"
@@ -201,7 +202,7 @@ count_heap(Relation rel, Summary *sum)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TableScanDesc scan = lg_table_beginscan(rel, snapshot);
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
@@ -272,12 +273,14 @@ insert_event(LgEvent *ev, const Side *old, const Side *new)
 
 	initStringInfo(&detail);
 	appendStringInfoChar(&detail, '{');
+	merge_lists(ev, &old->sum, &new->sum);
 	put_digest(&detail, old);
 	put_digest(&detail, new);
+	if (ev->n_lists < 0)
+		appendStringInfo(&detail, "%s\"lists_more_than\": %d", detail.len > 1 ? ", " : "", LG_EVENT_LISTS_MAX);
 	appendStringInfoChar(&detail, '}');
 	ev->detail = detail.len > 2 ? detail.data : NULL;
 	ev->rows = Max(old->sum.rows, new->sum.rows);
-	merge_lists(ev, &old->sum, &new->sum);
 	if (!pg_strong_random(id.data, UUID_LEN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

@@ -168,6 +168,7 @@ lg_audit_ready(void)
 	return lg_spool_usable();
 }
 
+/* Nothing to do: a backend opens its segment when it first writes. */
 void
 lg_audit_init_backend(void)
 {

@@ -105,7 +105,7 @@ statement_shape(const char *statement)
 		return NULL;
 	shape = palloc(LG_SHAPE_BYTES);
 	(void) lg_shape_make(shape, LG_SHAPE_BYTES, statement, strlen(statement),
-						 !standard_conforming_strings);
+						 !lg_standard_strings());
 	return shape;
 }
 

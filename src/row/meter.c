@@ -62,8 +62,7 @@ lg_meter_shmem_init(void)
 	memset(&ctl, 0, sizeof(ctl));
 	ctl.keysize = sizeof(LgWindowKey);
 	ctl.entrysize = sizeof(LgWindow);
-	windows = ShmemInitHash("listguard windows", lg_max_windows, lg_max_windows,
-							&ctl, HASH_ELEM | HASH_BLOBS);
+	windows = lg_shmem_init_hash("listguard windows", lg_max_windows, &ctl, HASH_ELEM | HASH_BLOBS);
 }
 
 static int64

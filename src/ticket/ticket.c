@@ -18,16 +18,23 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
+#include "tcop/pquery.h"
+#include "tcop/tcopprot.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/timestamp.h"
 
 #include "audit/audit.h"
 #include "errcodes.h"
 #include "guc.h"
 #include "ticket/store.h"
+
+/* The statement's own text may carry tokens, for clients in autocommit. */
+#define COMMENT_BEGIN	"/*listguard_ticket='"
+#define COMMENT_END		"'*/"
 
 #define EPOCH_SHIFT	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
@@ -37,6 +44,8 @@ PG_FUNCTION_INFO_V1(listguard_present_ticket);
 static LocalTransactionId current_lxid = InvalidLocalTransactionId;
 static LgTicket *current = NULL;
 static char *carried = NULL;	/* text of the setting that current was made from */
+static LgTicket *commented = NULL;	/* brought by a statement's own text: counts in it alone */
+static char *comment = NULL;	/* the tokens there */
 
 int64
 lg_ticket_now(void)
@@ -89,15 +98,16 @@ static void
 refuse_prepare(XactEvent event, void *arg)
 {
 	(void) arg;
-	if (event == XACT_EVENT_PRE_PREPARE && current != NULL && current_lxid == LG_MY_LXID())
+	if (event == XACT_EVENT_PRE_PREPARE && current_lxid == LG_MY_LXID() &&
+		(current != NULL || commented != NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot prepare a transaction that used an export ticket")));
 }
 
-/* Put a verified ticket in force. */
-static void
-set_current(LgTicket *ticket)
+/* Verify tokens; from then on the transaction cannot be prepared. */
+static LgTicket *
+take_up(char **tokens, int n)
 {
 	static bool registered = false;
 
@@ -106,7 +116,7 @@ set_current(LgTicket *ticket)
 		RegisterXactCallback(refuse_prepare, NULL);
 		registered = true;
 	}
-	current = ticket;
+	return lg_ticket_verify(tokens, n);
 }
 
 /* Forget what belongs to a transaction that is over (its memory is gone). */
@@ -118,6 +128,8 @@ forget_old(void)
 	current_lxid = LG_MY_LXID();
 	current = NULL;
 	carried = NULL;
+	commented = NULL;
+	comment = NULL;
 }
 
 /*
@@ -145,14 +157,88 @@ split(char **tokens, char *text)
 	}
 }
 
-static void
-take_up_setting(const char *setting)
+static LgTicket *
+take_up_text(const char *text)
 {
 	char	   *tokens[LG_TICKET_TOKENS_MAX];
-	int			n = split(tokens, pstrdup(setting));
+	int			n = split(tokens, pstrdup(text));
 
-	set_current(lg_ticket_verify(tokens, n));
-	carried = MemoryContextStrdup(TopTransactionContext, setting);
+	return take_up(tokens, n);
+}
+
+/*
+ * find_comment
+ *		The tokens in the client's own text of the statement that is running,
+ *		palloc'd, or NULL.
+ *
+ * No lexer: what only looks like the comment, in a literal say, is at worst a
+ * ticket that its holder presents in an odd way.
+ */
+static char *
+find_comment(void)
+{
+	const char *start = debug_query_string ? strstr(debug_query_string, COMMENT_BEGIN) : NULL;
+	const char *end;
+
+	if (start == NULL)
+		return NULL;
+	start += strlen(COMMENT_BEGIN);
+	end = strstr(start, COMMENT_END);
+	if (end == NULL || strstr(end, COMMENT_BEGIN) != NULL)
+		lg_ticket_refuse(NULL, "the comment that carries it has no end, or is not the only one");
+	return pnstrdup(start, end - start);
+}
+
+/* The ticket of the statement's own text, if it has one. */
+static LgTicket *
+from_comment(void)
+{
+	char	   *text = find_comment();
+
+	if (text == NULL)
+		return NULL;
+	if (comment == NULL || strcmp(comment, text) != 0)
+	{
+		commented = take_up_text(text);
+		comment = MemoryContextStrdup(TopTransactionContext, text);
+	}
+	pfree(text);
+	return commented;
+}
+
+/* The ticket of the transaction: presented, or from the setting. */
+static LgTicket *
+from_transaction(void)
+{
+	bool		stale;
+	const char *setting = lg_ticket_setting(&stale);
+
+	if (setting != NULL && (carried == NULL || strcmp(carried, setting) != 0))
+	{
+		current = take_up_text(setting);
+		carried = MemoryContextStrdup(TopTransactionContext, setting);
+	}
+	return current;
+}
+
+/*
+ * refuse_hold
+ *		A cursor WITH HOLD outlives the transaction that the ticket is bound to.
+ *
+ * Asked before anything is verified, so that the ticket is not used up by it.
+ */
+static void
+refuse_hold(void)
+{
+	bool		stale;
+
+	if (ActivePortal == NULL || (ActivePortal->cursorOptions & CURSOR_OPT_HOLD) == 0)
+		return;
+	if (current != NULL || lg_ticket_setting(&stale) != NULL ||
+		(debug_query_string && strstr(debug_query_string, COMMENT_BEGIN) != NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot use an export ticket for a cursor WITH HOLD")));
 }
 
 /*
@@ -160,21 +246,22 @@ take_up_setting(const char *setting)
  *		See ticket.h.
  *
  * A setting changed within the transaction is another ticket: it is verified,
- * burnt, and takes the old one's place.
+ * burnt, and takes the old one's place.  A statement with a ticket of its own
+ * uses that one.
  */
 LgTicket *
 lg_ticket_current(void)
 {
-	bool		stale;
-	const char *setting;
+	LgTicket   *ticket;
 
 	forget_old();
-	setting = lg_ticket_setting(&stale);
-	if (setting != NULL && (carried == NULL || strcmp(carried, setting) != 0))
-		take_up_setting(setting);
-	if (current != NULL && current->login != GetSessionUserId())
-		refuse(current->jti, "the session user changed under it");
-	return current;
+	refuse_hold();
+	ticket = from_comment();
+	if (ticket == NULL)
+		ticket = from_transaction();
+	if (ticket != NULL && ticket->login != GetSessionUserId())
+		refuse(ticket->jti, "the session user changed under it");
+	return ticket;
 }
 
 /* Does lg:cols name every sealed column of the relation? */
@@ -301,6 +388,6 @@ listguard_present_ticket(PG_FUNCTION_ARGS)
 			lg_ticket_refuse(NULL, "a token is null");
 		tokens[i] = TextDatumGetCString(elems[i]);
 	}
-	set_current(lg_ticket_verify(tokens, n));
+	current = take_up(tokens, n);
 	PG_RETURN_VOID();
 }

@@ -216,6 +216,6 @@ listguard_drain(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("could not drain the audit spool"),
-				 errdetail("The server log says why.")));
+				 errdetail("There is no worker on a standby; else the server log says why.")));
 	PG_RETURN_VOID();
 }

@@ -250,6 +250,24 @@ lg_worker_transaction(void (*body) (void *arg), void *arg)
 	return done;
 }
 
+/* True if the database is gone, and we did not know. */
+static bool
+settle_doubt(LgWorkDb *db, Oid dboid, bool there)
+{
+	bool		gone = false;
+
+	LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
+	if (db->dboid == dboid && db->doubtful && db->phase == LG_DB_IDLE)
+	{
+		db->doubtful = false;
+		gone = db->gone = !there;
+		if (gone)
+			pg_atomic_write_u32(&db->wanted, 0);
+	}
+	LWLockRelease(lg_lock(LG_LOCK_WORKER));
+	return gone;
+}
+
 /* The catalog is not read under the lock: a look-up may wait for other locks. */
 static void
 look_for_databases(void *arg)
@@ -261,15 +279,10 @@ look_for_databases(void *arg)
 		Oid			dboid = db->dboid;
 		bool		there = SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(dboid));
 
-		LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
-		if (db->dboid == dboid && db->doubtful && db->phase == LG_DB_IDLE)
-		{
-			db->gone = !there;
-			db->doubtful = false;
-			if (db->gone)
-				pg_atomic_write_u32(&db->wanted, 0);
-		}
-		LWLockRelease(lg_lock(LG_LOCK_WORKER));
+		if (settle_doubt(db, dboid, there))
+			ereport(LOG,
+					(errmsg("database with OID %u is no more", dboid),
+					 errdetail("Its records stay in the audit spool as long as listguard.spool_keep says.")));
 	}
 }
 
@@ -357,8 +370,30 @@ drain_if_due(TimestampTz *due)
 }
 
 static void
+make_partitions(void *arg)
+{
+	(void) arg;
+	lg_drain_partitions();
+}
+
+/*
+ * keep_partitions
+ *		Once a day, and first at the start: partitions for the months to come,
+ *		while nobody needs them yet and a lock can be waited for another time.
+ */
+static void
+keep_partitions(TimestampTz *due)
+{
+	if (GetCurrentTimestamp() < *due)
+		return;
+	*due = GetCurrentTimestamp() +
+		(lg_worker_transaction(make_partitions, NULL) ? USECS_PER_DAY : USECS_PER_HOUR);
+}
+
+static void
 work_loop(void)
 {
+	TimestampTz partitions_due = 0;
 	TimestampTz last = GetCurrentTimestamp();
 	TimestampTz due = 0;
 
@@ -369,6 +404,7 @@ work_loop(void)
 		bool		drained = drain_if_due(&due);
 		bool		wanted = pg_atomic_read_u32(&self->wanted) != 0;
 
+		keep_partitions(&partitions_due);
 		CHECK_FOR_INTERRUPTS();
 		if (served || (drained && asked))
 			last = GetCurrentTimestamp();

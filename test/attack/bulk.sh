@@ -2,7 +2,8 @@
 #
 # bulk.sh
 #	Roads by which a role with the grants "view" and "reveal" could carry a list
-#	away in one statement.  Each is refused before its first row leaves.
+#	away in one statement.  Each is refused before its first row leaves; what a
+#	statement says by a side channel on the way is bounded by the threshold.
 #
 . "$(dirname "$0")/lib.sh"
 
@@ -10,7 +11,7 @@ attack_start "${LG_ATTACK_ROWS:-2000}"
 for f in "$attack_dir"/tricks/*.sql; do
 	# A NOTICE is a side channel: bounded by the threshold, not closed.
 	max=0
-	[[ $f != */08_notice.sql ]] || max=$attack_threshold
+	! grep -q '^-- by a side channel' "$f" || max=$attack_threshold
 	attack "$(basename "$f" .sql)" "$max" "$(cat "$f")"
 done
 

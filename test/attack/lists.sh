@@ -7,7 +7,8 @@
 #
 . "$(dirname "$0")/lib.sh"
 
-attack_start 300
+# Fewer rows a list than the threshold: they are counted below.
+attack_start 120
 sql postgres "CREATE ROLE one LOGIN;
 	CREATE SCHEMA hold AUTHORIZATION one;
 	SELECT listguard.grant_access('one', 'guarded', '{view,insert,update,delete}');
@@ -21,7 +22,7 @@ ok $? "a role that may see masks of all lists and reveal news1"
 sql postgres "SELECT lower(email) FROM plain WHERE list_id <> 'news1'" | LC_ALL=C sort -u > "$attack_tmp/known"
 before=$(sql postgres "SELECT count(*) FROM guarded WHERE list_id = 'news1'; SELECT count(*) FROM other;")
 
-# road NAME SQL: nothing in clear, 42501 or LG006, and as many rows as before.
+# road NAME SQL: nothing in clear, refused for what it is, and as many rows as before.
 road()
 {
 	local taken
@@ -30,7 +31,7 @@ road()
 	taken=$(attack_count < "$attack_tmp/out")
 	[ "$taken" = 0 ]
 	ok $? "$1: no address of another list ($taken)"
-	grep -qE 'ERROR:  (42501|LG00[0-9]|0A000|22P02)' "$attack_tmp/out"
+	grep -qE 'ERROR:  (42501|LG006|0A000|22P02)' "$attack_tmp/out"
 	ok $? "$1: refused" || sed 's/^/# /' "$attack_tmp/out" | head -n 5
 	[ "$(sql postgres "SELECT count(*) FROM guarded WHERE list_id = 'news1'; SELECT count(*) FROM other;")" = "$before" ]
 	ok $? "$1: nothing is stored"

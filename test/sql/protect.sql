@@ -114,6 +114,17 @@ SELECT relation, list_column, sealed_columns, open_columns, bulk_threshold, mode
 SELECT regexp_replace(name, '#\d+$', '#n') AS name, relation, value FROM listguard.lists ORDER BY 1;
 SELECT count(*) AS keys, count(DISTINCT key_id) AS used FROM listguard.lists;
 
+-- privileges are not enough: not the owner's, not those that the owner gives
+SET ROLE regress_owner;
+SELECT try('SELECT FROM subscribers');
+GRANT SELECT ON subscribers TO regress_member;
+SELECT try('CREATE POLICY wide ON subscribers USING (true)');
+SET ROLE regress_member;
+SELECT try('SELECT FROM subscribers');
+SET ROLE regress_owner;
+REVOKE SELECT ON subscribers FROM regress_member;
+RESET ROLE;
+
 -- grants become policies
 SELECT listguard.grant_access('regress_app', 'subscribers', '{view}');
 SELECT listguard.grant_access('regress_app', 'subscribers', '{reveal,update}', '{news1}');
@@ -168,6 +179,7 @@ RESET ROLE;
 -- revoke: one privilege, one list, all
 SELECT listguard.revoke_access('regress_app', 'subscribers', '{insert}', '{news7}');
 SELECT try($$SELECT listguard.revoke_access('regress_app', 'subscribers', '{view}', '{news1}')$$);
+SELECT try($$SELECT listguard.revoke_access('regress_app', 'subscribers', '{reveal}', '{news1,nonews}')$$);
 SELECT polname, pg_get_expr(polwithcheck, polrelid) AS "check"
 FROM pg_policy WHERE polrelid = 'subscribers'::regclass AND polname = 'listguard_insert_regress_app';
 SELECT listguard.revoke_access('regress_app', 'subscribers');

@@ -180,6 +180,14 @@ SELECT id FROM sub WHERE email = 'NEW@example.com';
 INSERT INTO sub SELECT 5, 'b', email FROM sub WHERE id = 1;
 INSERT INTO sub SELECT 5, 'a', email FROM sub WHERE id = 1;
 SELECT id, list FROM sub WHERE email = 'new@example.com' ORDER BY id;
+-- a new list gets its key from the worker, which a ROLLBACK does not undo
+BEGIN;
+INSERT INTO sub VALUES (6, 'c', 'jo@example.com');
+SELECT id FROM sub WHERE email = 'jo@example.com' ORDER BY id;
+ROLLBACK;
+INSERT INTO sub VALUES (6, 'c', 'jo@example.com');
+SELECT id FROM sub WHERE email = 'jo@example.com' ORDER BY id;
+SELECT value FROM listguard.list WHERE relation = 'public.sub' ORDER BY value;
 
 -- seal_row and _seal serve listguard only
 CREATE TABLE other (email listguard.sealed_email);
@@ -214,4 +222,48 @@ SET ROLE types_stranger;
 SELECT state FROM refused(format($$SELECT ('jo@example.com'::text)::listguard.sealed_email(%s)$$, :member_list));
 SELECT state FROM refused(format($$CREATE TABLE guess (e listguard.sealed_email(%s)); INSERT INTO guess VALUES ('jo@example.com')$$, :member_list));
 SELECT state FROM refused($$SELECT 'lg1:AAAA'::listguard.sealed_email$$);
+RESET ROLE;
+
+--
+-- What is shown: by grant, by road, by listguard.output
+--
+CREATE ROLE types_reader;
+SELECT listguard.grant_access('types_reader', 'member', '{view,reveal,domain}');
+SET ROLE types_app;
+SELECT * FROM member WHERE id IN (1, 4) ORDER BY id;
+SELECT email::text, phone::varchar, note::char(5) FROM member WHERE id = 1;
+COPY (SELECT email FROM member WHERE id = 1) TO STDOUT \g |sed 's/^lg1:A[A-Za-z0-9_-]*$/armour/'
+SELECT to_json(email)::text ~ '^"lg1:' AS armour, concat(email) ~ '^lg1:' AS armour, email || '' AS mask FROM member WHERE id = 1;
+CREATE TEMP TABLE copied AS SELECT email FROM member WHERE id = 1;
+SELECT * FROM copied;
+SET ROLE types_reader;
+SELECT * FROM member WHERE id IN (1, 4) ORDER BY id;
+SELECT email::text, email::varchar(4), phone::text, note::char(8) FROM member WHERE id = 1;
+COPY (SELECT email FROM member WHERE id = 1) TO STDOUT;
+SELECT to_json(email)::text ~ '^"lg1:' AS armour, concat(email) ~ '^lg1:' AS armour FROM member WHERE id = 1;
+SELECT listguard.domain(email), count(*) FROM member GROUP BY 1 ORDER BY 1;
+SET listguard.output = munged;
+SELECT email, phone, email::text FROM member WHERE id = 1;
+SET listguard.output = masked;
+SELECT email, phone, email::text FROM member WHERE id = 1;
+COPY (SELECT email FROM member WHERE id = 1) TO STDOUT \g |sed 's/^lg1:A[A-Za-z0-9_-]*$/armour/'
+SET listguard.output = sealed;
+SELECT email AS without_token FROM member WHERE id = 1 \gset
+SELECT :'without_token' ~ '^lg1:A[g-v]' AS no_token;
+RESET listguard.output;
+RESET ROLE;
+
+-- a superuser's armour has its token in a sealed session, comes back as it was, for its own type and list only
+SET listguard.output = sealed;
+SELECT email AS with_token, phone AS phone_token FROM member WHERE id = 1 \gset
+RESET listguard.output;
+SELECT :'with_token' ~ '^lg1:A[Q-Za-f]' AS token;
+SELECT :'with_token'::listguard.sealed_email = 'JO@example.com' AS same;
+SELECT state FROM refused(format('SELECT %L::listguard.sealed_email', :'phone_token'));
+SELECT state FROM refused(format('SELECT %L::listguard.sealed_email', :'without_token'));
+SELECT state FROM refused(format('SELECT %L::listguard.sealed_email', overlay(:'with_token' placing 'AAAA' from 70)));
+SELECT state FROM refused(format('INSERT INTO sub VALUES (30, ''a'', %L)', :'with_token'));
+UPDATE member SET email = :'with_token' WHERE id = 1;
+SET ROLE types_app;
+SELECT state FROM refused(format('SELECT %L::listguard.sealed_email', :'with_token'));
 RESET ROLE;

@@ -13,6 +13,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $bound = 60;    # seconds that anything may take
+my $now;           # events in the table
 my $node = PostgreSQL::Test::Cluster->new('worker');
 $node->init(allows_streaming => 1);
 my $file = $node->basedir . '/root.key';
@@ -119,6 +120,22 @@ sub finish_load
 	return $n;
 }
 
+# Change a byte of a record in the newest segment that has any; -1 is the last one.
+sub spoil_record
+{
+	my ($which) = @_;
+	my @written = grep { slurp_file($_) =~ /LGRG/ } sort glob $node->data_dir . '/listguard_spool/*/*';
+	my $bytes = slurp_file($written[-1]);
+	my @at;
+
+	push @at, $-[0] while $bytes =~ /LGRG/g;
+	open my $fh, '+<:raw', $written[-1] or die "open: $!";
+	seek $fh, $at[$which] + 80, 0;
+	print $fh chr(ord(substr $bytes, $at[$which] + 80, 1) ^ 1);
+	close $fh or die "close: $!";
+	return;
+}
+
 # Nothing twice, nothing lost, nothing raised an alarm.
 sub exactly_once
 {
@@ -162,14 +179,30 @@ value('SELECT listguard.reload_root_key()');
 is(exactly_once('a worker sent away', 23), '23', 'another worker drains');
 isnt(worker_pid(), $pid, 'it is another one');
 
+# A new list: the worker makes it in a transaction of its own, and once.
+$node->safe_psql('postgres', "CREATE TABLE p (id int, list text NOT NULL, email text);
+	SELECT listguard.protect('p', '{email}', 'list')");
+value("BEGIN; INSERT INTO p VALUES (1, 'first', 'jo\@example.com'); ROLLBACK");
+is(value("SELECT count(*) FROM listguard.list l JOIN listguard.key k USING (list_no) WHERE value = 'first'"), '1',
+	'a list and its key survive the ROLLBACK of the session that needed them');
+my @sessions = map {
+	IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c',
+		"INSERT INTO p SELECT g, 'l' || g % 20, 'u' || g || '\@example.com' FROM generate_series(1, 100) g" ],
+		'<', \undef, '>', '/dev/null', '2>&1', IPC::Run::timeout($bound))
+} 1 .. 4;
+is(scalar(grep { $_->finish } @sessions), 4, 'four sessions store values of the same twenty new lists');
+is(value('SELECT count(*), count(DISTINCT list) FROM p'), '400|20', 'all of them');
+is(value("SELECT count(*), count(DISTINCT value) FROM listguard.list WHERE value ~ '^l[0-9]'"), '20|20', 'each list is made once');
+$now = exactly_once('new lists', 23);
+
 # Killed in the middle of its work: all sessions go with it, and no event.
 my @load = start_load(2);
 $pid = worker_pid();
 ok($pid, 'a worker is at work');
 kill 'KILL', $pid;
-my $told = finish_load(@load) + 23;
+my $told = finish_load(@load) + $now;
 ok(wait_for('recovery', sub { sqlstate('SELECT 1') eq 'ok' }), 'the server comes back');
-my $now = exactly_once('kill -9 of the worker', $told);
+$now = exactly_once('kill -9 of the worker', $told);
 
 @load = start_load(2);
 my $postmaster = $node->{_pid};
@@ -204,9 +237,9 @@ drain('copied');
 ok(worker_pid('copied'), 'and again');
 quickly('DROP DATABASE', 'DROP DATABASE copied');
 
-# Records of a database that is gone hold up nobody else's.
+# Nor does the database that is gone hold up the others.
 value('SELECT listguard.reload_root_key()');
-ok(wait_for('the drain', sub { sqlstate('SELECT listguard._drain()') eq 'ok' }), 'the others are drained');
+is(sqlstate('SELECT listguard._drain()'), 'ok', 'the others are drained');
 is(value("SELECT count(*) FROM listguard.audit WHERE kind = 'alarm'"), '0', 'without an alarm');
 
 # No worker process to be had: said once, and made good later.
@@ -217,9 +250,25 @@ value('SELECT listguard.reload_root_key()');
 is(sqlstate("SET statement_timeout = '4s'; SELECT listguard._drain()"), '57014', 'without a worker the drain waits');
 my $log = substr slurp_file($node->logfile), $offset;
 is(scalar(() = $log =~ /no free worker process/g), 1, 'the log says why, once');
+
+# Meanwhile a database is dropped with its records not drained, and bytes of a
+# record of ours are lost on the disk.
+$node->safe_psql('postgres', 'CREATE DATABASE lost');
+$node->safe_psql('lost', 'CREATE EXTENSION listguard CASCADE; SELECT listguard.reload_root_key()');
+$node->safe_psql('postgres', 'DROP DATABASE lost');
+$now = value("SELECT count(*) $events");
+value('SELECT listguard.reload_root_key() FROM generate_series(1, 3)');
+$node->stop;
+spoil_record(-2);
 $node->append_conf('postgresql.conf', 'max_worker_processes = 8');
-$node->restart;
+$node->start;
 is(sqlstate('SELECT listguard._drain()'), 'ok', 'and it is made good');
+is(value("SELECT count(*) $events"), $now + 3, 'the records that can be read are there');
+is(value(q{SELECT count(*) > 0 FROM listguard.audit WHERE kind = 'alarm' AND detail ->> 'what' = 'gap in the spool'
+		AND detail -> 'from' = detail -> 'to'}),
+	't', 'and an alarm says which one is missing');
+ok(wait_for('the scout', sub { substr(slurp_file($node->logfile), $offset) =~ /database with OID \d+ is no more/ }),
+	'it is noticed that the dropped database is no more');
 
 # A standby has no worker.
 $node->backup('base');

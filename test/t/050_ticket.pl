@@ -90,7 +90,6 @@ sub present
 append_to_file("$dir/root.key", join('', map { sprintf '%02x', int rand 256 } 1 .. 32) . "\n");
 chmod 0600, "$dir/root.key";
 $node->append_conf('postgresql.conf', "listguard.root_key_file = '$dir/root.key'\n");
-mkdir $node->data_dir . '/listguard_spool', 0700;
 $node->start;
 my ($alice, $bob, $carol) = map { approver_key($_) } qw(alice bob carol);
 my $user = $node->safe_psql('postgres', 'SELECT current_user');
@@ -242,7 +241,26 @@ is(present($t), 'LG003', 'a revoked approver');
 is(state_of($user, "SELECT listguard.revoke_approver('carol')"), '42704', 'is revoked once');
 is(state_of($user, "SELECT listguard.add_approver('carol', 'Carol', '$carol', 'infinity')"), '23505', 'and for good');
 
+# ---- on record ----
+$t = ticket();
+($status, $out, $err) = psql('other', "SELECT listguard.present_ticket('$t')");
+my ($id) = $err =~ /event ([0-9a-f-]{36})/;
+is(present($t), 'ok', 'one refused to another role, then used');
+admin('SELECT listguard._drain()');
+is(admin("SELECT kind || ' ' || outcome || ' ' || login_role || ' ' || (detail ->> 'reason') FROM listguard.audit WHERE id = '$id'"),
+	'ticket refused other made for another role', 'the event of the HINT has the reason');
+is(admin("SELECT detail -> 'approvers' ->> 0 FROM listguard.audit WHERE kind = 'ticket' AND outcome = 'ok' AND ticket =
+		(SELECT ticket FROM listguard.audit WHERE id = '$id')"), 'alice', 'the use is on record with its approver');
+is(admin("SELECT count(*) FROM listguard.audit WHERE kind = 'approver' AND detail ->> 'revoked' = 'carol'"), '1', 'so is the revocation');
+is(admin("SELECT count(*) > 0 FROM listguard.audit WHERE kind = 'setting' AND relation = 'public.guarded' AND (detail ->> 'quorum')::int = 2"),
+	't', 'and the policy');
+
 # ---- crash, damage ----
+my $stuck = ticket();
+chmod 0400, $burnt;
+is(present($stuck), 'LG003', 'no ticket counts whose use cannot be written down');
+chmod 0600, $burnt;
+is(present($stuck), 'LG003', 'and that one stays refused');
 my $kept = ticket();
 $t = ticket();
 is(present($t), 'ok', 'used just before the server is killed');

@@ -104,8 +104,42 @@ $t = ticket("'{news1}', NULL, $rows, 'test'");
 is_deeply([ bring(by_call($t), "COPY (SELECT email FROM guarded WHERE list_id = 'news2') TO STDOUT")->[1] ], ['LG003'],
 	'another list by the same: refused');
 
+# ---- in the statement's own text ----
+sub by_comment { return "COPY /*listguard_ticket='$_[0]'*/ (SELECT email FROM guarded) TO STDOUT"; }
+sub alone
+{
+	my ($out, $state) = psql('app', $_[0]);
+	my %seen = map { $_ => 1 } $out =~ /(reader\d+\@example\.org)/g;
+	return [ scalar(keys %seen), $state ];
+}
+$t = ticket("NULL, NULL, $rows, 'test'");
+is_deeply(alone(by_comment($t)), [ $rows, 'ok' ], 'carried by a comment, in autocommit');
+is_deeply(alone(by_comment($t)), [ 0, 'LG003' ], 'once');
+$t = ticket("NULL, NULL, 2 * $rows, 'test'");
+is_deeply(bring('', by_comment($t) . "; $copy"), [ $rows, 'LG001' ], 'it does not count in the next statement');
+$t = ticket("NULL, NULL, 2 * $rows, 'test'");
+is_deeply(bring('', by_comment($t) . '; ' . by_comment($t)), [ $rows, 'ok' ], 'but in one that brings it too, in its transaction');
+$t = ticket("NULL, NULL, 2 * $rows - 1, 'test'");
+is(bring('', by_comment($t) . '; ' . by_comment($t))->[1], 'LG003', 'up to lg:max');
+is(alone("SELECT /*listguard_ticket='$t email FROM guarded")->[1], '42601', 'a comment without an end is a syntax error');
+$t = ticket("NULL, NULL, $rows, 'test'");
+is(alone("SELECT count(email) /*listguard_ticket='$t'*/ FROM guarded /*listguard_ticket='$t'*/")->[1], 'LG003', 'two comments are refused');
+
+# ---- what does not carry ----
+$t = ticket("NULL, NULL, $rows, 'test'");
+for my $carry (by_setting($t), '')
+{
+	my $text = $carry ? '' : "/*listguard_ticket='$t'*/";
+	is_deeply(bring($carry, "DECLARE c CURSOR WITH HOLD FOR SELECT $text email FROM guarded"),
+		[ 0, '0A000' ], 'a cursor WITH HOLD is refused under a ticket' . ($text && ', in its text too'));
+}
+is_deeply(bring(by_setting($t), 'DECLARE c CURSOR FOR SELECT email FROM guarded; FETCH ALL FROM c'), [ $rows, 'ok' ],
+	'without using it up; another cursor is good');
 my ($out, $state) = psql('app', "SET listguard.ticket = '" . ticket("NULL, NULL, $rows, 'test'") . "'; $copy");
 isnt($state, 'ok', 'a ticket does not reach into the next transaction');
 is((psql('app', 'SHOW listguard.ticket'))[0], '', 'and is not shown');
+$t = ticket("NULL, NULL, 2 * $rows, 'test'");
+$node->safe_psql('postgres', "SELECT listguard.revoke_approver('alice')");
+is_deeply(bring(by_call($t), $copy), [ 0, 'LG003' ], 'a revoked approver opens nothing');
 $node->stop;
 done_testing();

@@ -20,7 +20,7 @@ my $page = slurp_file("$FindBin::Bin/../../docs/reference.md");
 my (%said, $section);
 for (split /\n/, $page)
 {
-	$section = $1 if /^## (.*)/;
+	$section = $1 if /^##+ (.*)/;
 	$said{$section}{$1} = 1 if defined $section && /^\| `([a-z0-9_.A-Z]+)/;
 }
 

@@ -1,0 +1,2 @@
+-- TABLE, the short way
+TABLE @TABLE@;

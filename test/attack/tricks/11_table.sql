@@ -1,2 +1,0 @@
--- TABLE
-TABLE @TABLE@;
