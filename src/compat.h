@@ -50,6 +50,14 @@
 #define LG_EXECUTOR_RUN_PASS	queryDesc, direction, count, execute_once
 #endif
 
+/* 16 moved settings into a memory context of their own: "extra" is freed by guc_free. */
+#if PG_VERSION_NUM >= 160000
+#include "utils/guc.h"
+#define LG_GUC_MALLOC(size)	guc_malloc(LOG, size)
+#else
+#define LG_GUC_MALLOC(size)	malloc(size)
+#endif
+
 /* 19 gave planner_hook the EXPLAIN state. */
 #if PG_VERSION_NUM >= 190000
 #define LG_PLANNER_ARGS	Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams, ExplainState *es
