@@ -25,6 +25,9 @@ $(error no PGXS: install the server's development files (make bootstrap) or set 
 endif
 include $(PGXS)
 
+# PGXS follows no includes: any header rebuilds all.
+$(OBJS): $(wildcard src/*.h src/*/*.h)
+
 sql/listguard--$(EXTVERSION).sql: $(sort $(wildcard sql/install/*.sql))
 	cat $^ /dev/null > $@
 

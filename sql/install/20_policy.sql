@@ -727,6 +727,9 @@ BEGIN
     END IF;
     IF revoke_access.lists IS NOT NULL THEN
         numbers := ARRAY(SELECT l.list_no FROM listguard.list l WHERE l.relation = relname AND l.value = ANY (revoke_access.lists));
+        IF cardinality(numbers) < (SELECT count(DISTINCT v) FROM unnest(revoke_access.lists) v) OR array_position(revoke_access.lists, NULL) IS NOT NULL THEN
+            RAISE EXCEPTION 'table % has no such list', relname USING ERRCODE = 'undefined_object';
+        END IF;
     END IF;
     IF numbers IS NOT NULL AND EXISTS (SELECT FROM listguard.access_grant g WHERE g.role = revoke_access.role::text AND g.relation = relname
             AND g.list_no IS NULL AND (revoke_access.privileges IS NULL OR g.privileges && revoke_access.privileges)) THEN

@@ -163,8 +163,8 @@ lg_refuse(int code, LgRead *read, int64 rows)
 	if (code == ERRCODE_LG_TICKET)
 		ereport(ERROR,
 				(errcode(ERRCODE_LG_TICKET),
-				 errmsg("ticket rejected"),
-				 errhint("Ask for a new one with listguard.request_export(). The event is %s.", id)));
+				 errmsg("export ticket rejected"),
+				 errhint("Ask for a new one with listguard.request_export(); an auditor finds the reason in event %s.", id)));
 	ereport(ERROR,
 			(errcode(ERRCODE_LG_BULK_READ),
 			 errmsg("bulk read without a ticket"),

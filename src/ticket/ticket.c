@@ -18,11 +18,13 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
+#include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
 #include "utils/timestamp.h"
 
 #include "audit/audit.h"
@@ -220,6 +222,26 @@ from_transaction(void)
 }
 
 /*
+ * refuse_hold
+ *		A cursor WITH HOLD outlives the transaction that the ticket is bound to.
+ *
+ * Asked before anything is verified, so that the ticket is not used up by it.
+ */
+static void
+refuse_hold(void)
+{
+	bool		stale;
+
+	if (ActivePortal == NULL || (ActivePortal->cursorOptions & CURSOR_OPT_HOLD) == 0)
+		return;
+	if (current != NULL || lg_ticket_setting(&stale) != NULL ||
+		(debug_query_string && strstr(debug_query_string, COMMENT_BEGIN) != NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot use an export ticket for a cursor WITH HOLD")));
+}
+
+/*
  * lg_ticket_current
  *		See ticket.h.
  *
@@ -233,6 +255,7 @@ lg_ticket_current(void)
 	LgTicket   *ticket;
 
 	forget_old();
+	refuse_hold();
 	ticket = from_comment();
 	if (ticket == NULL)
 		ticket = from_transaction();

@@ -179,6 +179,7 @@ RESET ROLE;
 -- revoke: one privilege, one list, all
 SELECT listguard.revoke_access('regress_app', 'subscribers', '{insert}', '{news7}');
 SELECT try($$SELECT listguard.revoke_access('regress_app', 'subscribers', '{view}', '{news1}')$$);
+SELECT try($$SELECT listguard.revoke_access('regress_app', 'subscribers', '{reveal}', '{news1,nonews}')$$);
 SELECT polname, pg_get_expr(polwithcheck, polrelid) AS "check"
 FROM pg_policy WHERE polrelid = 'subscribers'::regclass AND polname = 'listguard_insert_regress_app';
 SELECT listguard.revoke_access('regress_app', 'subscribers');

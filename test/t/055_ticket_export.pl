@@ -126,6 +126,15 @@ $t = ticket("NULL, NULL, $rows, 'test'");
 is(alone("SELECT count(email) /*listguard_ticket='$t'*/ FROM guarded /*listguard_ticket='$t'*/")->[1], 'LG003', 'two comments are refused');
 
 # ---- what does not carry ----
+$t = ticket("NULL, NULL, $rows, 'test'");
+for my $carry (by_setting($t), '')
+{
+	my $text = $carry ? '' : "/*listguard_ticket='$t'*/";
+	is_deeply(bring($carry, "DECLARE c CURSOR WITH HOLD FOR SELECT $text email FROM guarded"),
+		[ 0, '0A000' ], 'a cursor WITH HOLD is refused under a ticket' . ($text && ', in its text too'));
+}
+is_deeply(bring(by_setting($t), 'DECLARE c CURSOR FOR SELECT email FROM guarded; FETCH ALL FROM c'), [ $rows, 'ok' ],
+	'without using it up; another cursor is good');
 my ($out, $state) = psql('app', "SET listguard.ticket = '" . ticket("NULL, NULL, $rows, 'test'") . "'; $copy");
 isnt($state, 'ok', 'a ticket does not reach into the next transaction');
 is((psql('app', 'SHOW listguard.ticket'))[0], '', 'and is not shown');
