@@ -24,7 +24,13 @@ sql postgres "
 	CREATE TABLE loot.n AS SELECT id FROM generate_series(1, 300) id;
 	ANALYZE loot.n;
 	CREATE DOMAIN loot.told AS text CHECK (loot.say(value) IS NOT NULL);
-	CREATE TYPE loot.told_row AS (a loot.told);" > "$attack_tmp/setup"
+	CREATE TYPE loot.told_row AS (a loot.told);
+	CREATE DOMAIN loot.d_plain AS text;
+	CREATE DOMAIN loot.d_guarded AS text;
+	CREATE TABLE loot.t_plain AS SELECT id, email, name::loot.d_plain FROM plain;
+	CREATE TABLE loot.t_guarded AS SELECT id, email, name::loot.d_guarded FROM plain;
+	RESET ROLE;
+	SELECT listguard.protect('loot.t_guarded', '{email}', bulk_threshold => $attack_threshold);" > "$attack_tmp/setup"
 ! grep -E 'ERROR|FATAL' "$attack_tmp/setup" | sed 's/^/# /' | grep .
 ok $? "the thief has his functions"
 sql postgres "SELECT name FROM plain" | LC_ALL=C sort -u > "$attack_tmp/known"
@@ -47,6 +53,7 @@ aside "a domain in a record" "SELECT count(*) FROM @TABLE@ WHERE (json_populate_
 aside "the join of an UPDATE" "UPDATE @TABLE@ t SET name = t.name FROM loot.n WHERE n.id = t.id AND loot.say(t.name || left(n.id::text, 0)) = 'x'"
 aside "the new value of an UPDATE with a join" "UPDATE @TABLE@ t SET name = loot.say(t.name) FROM loot.n WHERE n.id = t.id"
 aside "ON CONFLICT DO UPDATE WHERE ... RETURNING" "INSERT INTO @TABLE@ AS t SELECT id, 'new' || id || '@example.org', 'x', 'news1' FROM loot.n ON CONFLICT (id) DO UPDATE SET name = t.name WHERE loot.say(t.name) = 'x' RETURNING 1"
+attack "a new constraint of a column's domain" 0 "ALTER DOMAIN loot.d_@TABLE@ ADD CHECK (loot.say(value) IS NOT NULL);"
 
 # What stays in the row costs one, with a join as without.
 sql app "BEGIN; UPDATE guarded t SET name = 'x' FROM loot.n WHERE n.id = t.id; ROLLBACK;" > "$attack_tmp/out"
