@@ -51,9 +51,11 @@ EXECUTE by_char('BOB@example.com');
 EXECUTE by_array('{BOB@example.com,jo@EXAMPLE.com}');
 
 -- what has no meaning has no operator
+\set VERBOSITY terse
 SELECT id FROM member WHERE email LIKE 'jo%';
 SELECT id FROM member WHERE note = 'n';
 SELECT id FROM member WHERE email = phone;
+\set VERBOSITY default
 
 -- an index serves the equality; a plan shows armour
 CREATE FUNCTION plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
