@@ -116,8 +116,8 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM loot.b'), '0', 'no row is 
 # What honest statements cost.
 sub charge
 {
-	my ($sql) = @_;
-	my ($out) = ask('app', "SET client_min_messages = warning; $sql;
+	my ($sql, $role) = @_;
+	my ($out) = ask($role // 'app', "SET client_min_messages = warning; $sql;
 		SELECT 'used', coalesce(max(used), 0) FROM listguard.session_meter WHERE pid = pg_backend_pid()");
 	return $out =~ /used\|(\d+)/ ? $1 : $out;
 }
@@ -181,6 +181,34 @@ sub copy_from
 	is((ask('writer', 'SELECT listguard._copy_rows(NULL::t)'))[2], '55000', 'the reader is nobody else\'s');
 	unlike($node->safe_psql('postgres', 'SELECT email FROM t WHERE id = 200001'), qr/new1\@/,
 		'what came is sealed');
+}
+
+is(charge(q{INSERT INTO t SELECT n, 'x' || n || '@example.org', 'X', 'news0' FROM generate_series(100001 - 20, 100001 - 1) n
+	ON CONFLICT DO NOTHING}, 'writer'), 20, 'each row that DO NOTHING skips is an answer');
+is(charge(q{INSERT INTO t VALUES (1, 'x@example.org', 'X', 'news0')}, 'writer'), 1, 'so is a key that is taken');
+
+# A row that changed meanwhile is checked again, in a plan of its own: what that reads counts.
+$node->safe_psql('postgres', q{CREATE TABLE loot.e (id int PRIMARY KEY, n int, got text);
+	INSERT INTO loot.e VALUES (1, 0); ALTER TABLE loot.e OWNER TO app});
+{
+	my @session = map { { in => '', out => '', err => '' } } 0, 1;
+	for my $s (@session)
+	{
+		$s->{run} = IPC::Run::start(
+			[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres') . ' user=app' ],
+			'<', \$s->{in}, '>', \$s->{out}, '2>', \$s->{err}, IPC::Run::timeout(60));
+	}
+	$session[0]{in} .= "BEGIN; UPDATE loot.e SET n = 1 RETURNING 'locked';\n";
+	$session[0]{run}->pump until $session[0]{out} =~ /locked/;
+	$session[1]{in} .= "UPDATE loot.e SET got = (SELECT string_agg(email::text, ',') FROM t WHERE e.n = 1);\n";
+	$session[1]{run}->pump_nb;
+	$node->poll_query_until('postgres',
+		q{SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = 'app' AND wait_event_type = 'Lock'})
+	  or die 'the second session does not wait';
+	$session[0]{in} .= "COMMIT;\n";
+	$_->{run}->finish for @session;
+	like($session[1]{err}, qr/LG001/, 'a recheck that collects the list is refused');
+	is($node->safe_psql('postgres', 'SELECT count(got) FROM loot.e'), 0, 'and stores nothing');
 }
 
 # Definitions, settings.
