@@ -362,7 +362,7 @@ look_at_writes(LgExec *x)
 	Index		rti = 0;
 	MemoryContext old = MemoryContextSwitchTo(x->context);
 
-	x->writes_trusted = stmt->subplans == NIL;
+	x->writes_trusted = stmt->subplans == NIL && lg_trusted_plan(outerPlan(stmt->planTree));
 	foreach(lc, stmt->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
