@@ -204,7 +204,7 @@ SELECT count(*) AS lists FROM listguard.lists WHERE relation = 'public.one_list'
 ROLLBACK;
 \d one_list
 SELECT grantee::regrole, string_agg(privilege_type, ' ' ORDER BY privilege_type COLLATE "C") AS privileges FROM pg_class, aclexplode(relacl)
-    WHERE oid = 'one_list'::regclass AND privilege_type <> 'MAINTAIN' GROUP BY grantee ORDER BY grantee::regrole::text COLLATE "C";
+    WHERE oid = 'one_list'::regclass AND grantee <> relowner AND privilege_type <> 'MAINTAIN' GROUP BY grantee ORDER BY grantee::regrole::text COLLATE "C";
 SELECT relfilenode = :old_file AS same_file FROM pg_class WHERE oid = 'one_list'::regclass;
 SELECT * FROM one_list ORDER BY n;
 SELECT count(*) FROM listguard.lists WHERE relation = 'public.one_list';
