@@ -16,6 +16,7 @@
 #include "hooks.h"
 #include "listguard.h"
 #include "shmem.h"
+#include "row/exec.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -25,6 +26,8 @@ void		_PG_init(void);
 bool		lg_preloaded = false;
 
 static int	internal_depth = 0;
+static int	owner_depth = 0;	/* internal_depth of an owner's command; 0: none */
+static int	owner_level = 0;	/* utility level that called for it */
 
 /*
  * Loaded by a session (LOAD, CREATE EXTENSION, the first call of a function)
@@ -62,7 +65,7 @@ internal_xact_callback(XactEvent event, void *arg)
 {
 	(void) arg;
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-		internal_depth = 0;
+		internal_depth = owner_depth = 0;
 }
 
 
@@ -80,7 +83,41 @@ internal_subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 	(void) parentSubid;
 	(void) arg;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		internal_depth = 0;
+		internal_depth = owner_depth = 0;
+}
+
+/*
+ * lg_internal_enter_owner
+ *		As lg_internal_enter(), for one utility command that may call code of a
+ *		table's owner (index expressions): what that code runs is not internal.
+ */
+void
+lg_internal_enter_owner(void)
+{
+	lg_internal_enter();
+	owner_depth = internal_depth;
+	owner_level = lg_utility_level();
+}
+
+/*
+ * lg_utility_is_internal
+ *		Is the utility command that begins listguard's own?
+ */
+bool
+lg_utility_is_internal(void)
+{
+	return internal_depth > 0 &&
+		(internal_depth != owner_depth || lg_utility_level() == owner_level + 1);
+}
+
+/*
+ * lg_exec_is_internal
+ *		The same of an executor: under an owner's command none is.
+ */
+bool
+lg_exec_is_internal(void)
+{
+	return internal_depth > 0 && internal_depth != owner_depth;
 }
 
 bool
@@ -106,6 +143,9 @@ lg_internal_enter(void)
 void
 lg_internal_leave(void)
 {
-	Assert(internal_depth > 0);
-	internal_depth--;
+	/* A subtransaction that the owner's code rolled back has closed it already. */
+	if (internal_depth == owner_depth)
+		owner_depth = 0;
+	if (internal_depth > 0)
+		internal_depth--;
 }

@@ -28,6 +28,9 @@ extern void lg_require_preload(void);
  */
 extern bool lg_is_internal(void);
 extern void lg_internal_enter(void);
+extern void lg_internal_enter_owner(void);
 extern void lg_internal_leave(void);
+extern bool lg_utility_is_internal(void);
+extern bool lg_exec_is_internal(void);
 
 #endif							/* LISTGUARD_H */

@@ -224,6 +224,21 @@ $$;
 
 -- ---- protect ----
 
+-- A BEFORE ROW trigger that fires after ours could store what is not sealed under the row's list.
+CREATE FUNCTION listguard._check_triggers(member oid) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bad name;
+BEGIN
+    SELECT t.tgname INTO bad FROM pg_trigger t
+    WHERE t.tgrelid = member AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgname > '~listguard_seal' LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'trigger "%" on % would fire after listguard''s', bad, member::regclass
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Give it a name that does not begin with "~".';
+    END IF;
+END
+$$;
+
 CREATE FUNCTION listguard._check_relation(relation regclass) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -248,6 +263,7 @@ BEGIN
     IF bad IS NOT NULL THEN
         RAISE EXCEPTION 'partition % is not a local table', bad::regclass USING ERRCODE = 'wrong_object_type';
     END IF;
+    PERFORM listguard._check_triggers(m) FROM listguard._members(rel.oid) m;
     SELECT p.oid INTO bad FROM pg_policy p
     WHERE p.polrelid IN (SELECT listguard._members(rel.oid)) AND p.polpermissive AND NOT starts_with(p.polname::text, 'listguard_') LIMIT 1;
     IF bad IS NOT NULL THEN
@@ -582,6 +598,7 @@ BEGIN
             RAISE EXCEPTION 'partition % has a permissive policy of its own', member::regclass
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Drop it first: the policies of the protected table will hold.';
         END IF;
+        PERFORM listguard._check_triggers(member);
         PERFORM listguard._guard_table(member::regclass);
         PERFORM listguard._take_over_privileges(member::regclass, false);
         PERFORM listguard._sync_role(_catch_up.relation, g.role) FROM (SELECT DISTINCT role FROM listguard.access_grant WHERE relation = relname) g

@@ -89,6 +89,7 @@ COMMENT ON FUNCTION listguard._trusted_expression(regclass, text) IS
     'checks a using_expr: no subquery, nothing volatile, nothing untrusted';
 COMMENT ON FUNCTION listguard._check_protect(regclass,name[],name,name[],int,text,text) IS
     'refuses what protect cannot do, before anything is changed';
+COMMENT ON FUNCTION listguard._check_triggers(oid) IS 'refuses a table whose own BEFORE ROW trigger would fire after the one that seals';
 COMMENT ON FUNCTION listguard._check_relation(regclass) IS
     'is this a table that can be protected?';
 COMMENT ON FUNCTION listguard._check_column(regclass, name) IS

@@ -228,6 +228,29 @@ lg_grants_on_relation(Oid userid, Oid relid)
 }
 
 /*
+ * lg_grants_on_whole
+ *		What the role holds on the relation as a whole, lists to come included
+ *		(relid as given to protect).
+ */
+int
+lg_grants_on_whole(Oid userid, Oid relid)
+{
+	int			held = 0;
+	ListCell   *lc;
+
+	if (!lg_extension_present())
+		return 0;
+	foreach(lc, grants_of(userid))
+	{
+		Grant	   *grant = lfirst(lc);
+
+		if (grant->relid == relid && grant->list_no == 0)
+			held |= grant->privs;
+	}
+	return held;
+}
+
+/*
  * lg_grant_anywhere
  *		Is there a list anywhere on which the role holds all of privs?
  */

@@ -57,13 +57,14 @@ PG_FUNCTION_INFO_V1(listguard_check_privilege);
 
 /*
  * run_as
- *		One command as a role, with our own guards open.
+ *		One command as a role, with our own guards open; of an owner's command
+ *		they are open to itself only, not to the owner's code that it calls.
  *
  * Restricted: what it calls (an index expression, a default) cannot leave
  * anything behind that runs later as somebody else.
  */
 static void
-run_as(Oid userid, const char *command)
+run_as(Oid userid, const char *command, bool owners)
 {
 	Oid			save_user;
 	int			save_context;
@@ -72,7 +73,10 @@ run_as(Oid userid, const char *command)
 	GetUserIdAndSecContext(&save_user, &save_context);
 	SetUserIdAndSecContext(userid,
 						   save_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	lg_internal_enter();
+	if (owners)
+		lg_internal_enter_owner();
+	else
+		lg_internal_enter();
 	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(command, false, 0) < 0)
 		elog(ERROR, "could not run a command of listguard's own");
 	SPI_finish();
@@ -97,7 +101,7 @@ listguard_as_owner(PG_FUNCTION_ARGS)
 				 errmsg("relation with OID %u does not exist", relid)));
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
-	run_as(owner, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	run_as(owner, text_to_cstring(PG_GETARG_TEXT_PP(1)), true);
 	PG_RETURN_VOID();
 }
 
@@ -108,7 +112,7 @@ listguard_as_owner(PG_FUNCTION_ARGS)
 Datum
 listguard_internal(PG_FUNCTION_ARGS)
 {
-	run_as(lg_extension_owner(), text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	run_as(lg_extension_owner(), text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
 	PG_RETURN_VOID();
 }
 

@@ -92,6 +92,7 @@ extern char *lg_list_name(const LgList *list);
 extern bool lg_grant_on_list(Oid userid, int32 list_no, int privs);
 /* ... on any list of the relation (relid as given to protect)? Union of what it holds there. */
 extern int	lg_grants_on_relation(Oid userid, Oid relid);
+extern int	lg_grants_on_whole(Oid userid, Oid relid);
 /* Any list anywhere on which the role holds all of privs? */
 extern bool lg_grant_anywhere(Oid userid, int privs);
 /* Superuser, or BYPASSRLS role granted backup. */

@@ -71,7 +71,7 @@ find_exec(QueryDesc *desc)
 static bool
 pass(void)
 {
-	return lg_is_internal() || lg_in_worker() || !IsTransactionState() ||
+	return lg_exec_is_internal() || lg_in_worker() || !IsTransactionState() ||
 		!OidIsValid(MyDatabaseId) || !lg_extension_present();
 }
 

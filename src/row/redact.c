@@ -101,6 +101,42 @@ needs_blank(const char *s)
 	return s != NULL && (has_address(s) || carries_literals(s));
 }
 
+/*
+ * Context of a COPY shows the column or the line that it failed on, a name or a
+ * number as well as an address: no more is kept than COPY, table and line, in
+ * any language of lc_messages.  What called the COPY goes with it.
+ */
+static char *
+copy_row(char *context)
+{
+	char	   *line = context;
+
+	while (line != NULL && !starts(line, "COPY "))
+	{
+		line = strchr(line, '\n');
+		line = line != NULL ? line + 1 : NULL;
+	}
+	return line != NULL ? strchr(line, ':') : NULL;
+}
+
+static char *
+blanked_context(char *context)
+{
+	char	   *row = context != NULL ? copy_row(context) : NULL;
+
+	if (row != NULL)
+		context = psprintf("%.*s: " HIDDEN, (int) (row - context), context);
+	return context != NULL && (has_address(context) || strchr(context, '\'') != NULL) ?
+		blank(context, true) : context;
+}
+
+static bool
+context_needs_blank(const char *context)
+{
+	return context != NULL &&
+		(has_address(context) || strchr(context, '\'') != NULL || copy_row(unconstify(char *, context)) != NULL);
+}
+
 static char *
 blanked(char *s)
 {
@@ -114,7 +150,7 @@ blank_in_place(ErrorData *edata)
 	edata->detail = blanked(edata->detail);
 	edata->detail_log = blanked(edata->detail_log);
 	edata->hint = blanked(edata->hint);
-	edata->context = blanked(edata->context);
+	edata->context = blanked_context(edata->context);
 	edata->internalquery = blanked(edata->internalquery);
 }
 
@@ -152,7 +188,7 @@ lg_redact(ErrorData *edata)
 		return;
 	edata->hide_stmt = true;
 	if (!needs_blank(edata->message) && !needs_blank(edata->detail) && !needs_blank(edata->detail_log) &&
-		!needs_blank(edata->hint) && !needs_blank(edata->context) && !needs_blank(edata->internalquery))
+		!needs_blank(edata->hint) && !context_needs_blank(edata->context) && !needs_blank(edata->internalquery))
 		return;
 	if (edata->output_to_client && edata->elevel < FATAL)
 		log_instead(edata);

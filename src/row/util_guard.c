@@ -64,7 +64,7 @@ check_command(Node *stmt)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has read under an export ticket")));
-	if (lg_is_internal() || lg_in_worker() || !IsTransactionState() ||
+	if (lg_utility_is_internal() || lg_in_worker() || !IsTransactionState() ||
 		IsAbortedTransactionBlockState() || !OidIsValid(MyDatabaseId) || IsA(stmt, TransactionStmt))
 		return stmt;
 	if (!lg_extension_present())
@@ -90,7 +90,7 @@ run_command(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		changed->utilityStmt = stmt;
 		pstmt = changed;
 	}
-	if (IsA(stmt, CopyStmt) && !lg_is_internal() && lg_extension_present() &&
+	if (IsA(stmt, CopyStmt) && !lg_utility_is_internal() && lg_extension_present() &&
 		lg_copy_from((CopyStmt *) stmt, queryString, qc))
 		return;
 	next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);

@@ -20,8 +20,11 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/uuid.h"
 
 #include "key/keyring.h"
@@ -67,6 +70,28 @@ list_value(Datum value, Oid type)
 }
 
 /*
+ * check_new_list
+ *		May the current user's row be the first of a list?
+ *
+ * The policies look at the row after this trigger, and the worker's transaction
+ * that makes a list is not undone with ours: a row that they will refuse must
+ * not leave a list and its key behind.  No grant can name a list that is not
+ * there yet, so it takes one on the whole table.
+ */
+static void
+check_new_list(Oid relid)
+{
+	if (lg_is_internal() || lg_in_worker() || IsLogicalWorker() ||
+		check_enable_rls(relid, GetUserId(), true) != RLS_ENABLED ||
+		(lg_grants_on_whole(GetUserId(), relid) & (LG_PRIV_INSERT | LG_PRIV_UPDATE)) != 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to begin a new list of table \"%s\"", get_rel_name(relid)),
+			 errhint("Ask for \"insert\" on the whole table or on that list, with listguard.grant_access().")));
+}
+
+/*
  * list_for_value
  *		Number of a list by its value; made by the worker where it is new.
  */
@@ -83,6 +108,8 @@ list_for_value(Oid relid, const char *value)
 				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
 				 errmsg("value of the list column is too long"),
 				 errdetail("It may have %d bytes.", LG_WORK_VALUE_MAX - 1)));
+	if (lg_list_find(relid, value) == NULL)
+		check_new_list(relid);
 	list_no = lg_list_ensure(relid, value);
 	strlcpy(last_list.value, value, sizeof(last_list.value));
 	last_list.list_no = list_no;
