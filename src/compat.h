@@ -126,4 +126,11 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 #define lg_standard_strings()	standard_conforming_strings
 #endif
 
+/* 16 keeps what a check hook hands over in a memory context of its own, which malloc's pointers must not meet. */
+#if PG_VERSION_NUM >= 160000
+#define lg_guc_malloc(size)	guc_malloc(LOG, size)
+#else
+#define lg_guc_malloc(size)	malloc(size)
+#endif
+
 #endif							/* LG_COMPAT_H */
