@@ -50,6 +50,14 @@
 #define LG_EXECUTOR_RUN_PASS	queryDesc, direction, count, execute_once
 #endif
 
+/* 16 moved settings into a memory context of their own: "extra" is freed by guc_free. */
+#if PG_VERSION_NUM >= 160000
+#include "utils/guc.h"
+#define LG_GUC_MALLOC(size)	guc_malloc(LOG, size)
+#else
+#define LG_GUC_MALLOC(size)	malloc(size)
+#endif
+
 /* 19 gave planner_hook the EXPLAIN state. */
 #if PG_VERSION_NUM >= 190000
 #define LG_PLANNER_ARGS	Query *parse, const char *query_string, int cursorOptions, ParamListInfo boundParams, ExplainState *es
@@ -124,13 +132,6 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 #define lg_standard_strings()	true
 #else
 #define lg_standard_strings()	standard_conforming_strings
-#endif
-
-/* 16 keeps what a check hook hands over in a memory context of its own, which malloc's pointers must not meet. */
-#if PG_VERSION_NUM >= 160000
-#define lg_guc_malloc(size)	guc_malloc(LOG, size)
-#else
-#define lg_guc_malloc(size)	malloc(size)
 #endif
 
 #endif							/* LG_COMPAT_H */

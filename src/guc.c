@@ -72,7 +72,7 @@ check_stamped(char **newval, void **extra, GucSource source)
 		GUC_check_errhint("Set it in the transaction that needs it, with set_config(..., true) or SET LOCAL.");
 		return false;
 	}
-	stamp = (LgStamp *) lg_guc_malloc(sizeof(LgStamp));
+	stamp = (LgStamp *) LG_GUC_MALLOC(sizeof(LgStamp));
 	if (stamp == NULL)
 		return false;
 	stamp->lxid = MyProc ? LG_MY_LXID() : InvalidLocalTransactionId;

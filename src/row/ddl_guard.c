@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_type.h"
 #include "tcop/cmdtag.h"
@@ -250,6 +251,48 @@ dropped_from(const DropStmt *stmt)
 	return makeRangeVarFromNameList(list_copy_head(name, list_length(name) - 1));
 }
 
+/* A protected table with a column of this domain, or of one made of it; NULL if there is none. */
+static const LgProtected *
+domain_in_protected(Oid typid)
+{
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
+	const LgProtected *prot = NULL;
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tup;
+
+	check_stack_depth();
+	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(TypeRelationId));
+	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(typid));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, key);
+	while (prot == NULL && HeapTupleIsValid(tup = systable_getnext(scan)))
+	{
+		Form_pg_depend d = (Form_pg_depend) GETSTRUCT(tup);
+
+		if (d->classid == RelationRelationId && get_rel_relkind(d->objid) != 0)
+			prot = lg_protected_lookup(d->objid);
+		else if (d->classid == TypeRelationId && get_typtype(d->objid) == TYPTYPE_DOMAIN)
+			prot = domain_in_protected(d->objid);
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return prot;
+}
+
+/* A domain's new constraint is run on all its columns, by no executor. */
+static const LgProtected *
+constrained_by(const AlterDomainStmt *stmt)
+{
+	Oid			typid;
+
+	if (stmt->subtype != 'C' && stmt->subtype != 'V')
+		return NULL;
+	typid = LookupTypeNameOid(NULL, makeTypeNameFromNameList(stmt->typeName), true);
+	return OidIsValid(typid) ? domain_in_protected(typid) : NULL;
+}
+
 static void
 on_record(Node *stmt, const LgProtected *prot)
 {
@@ -267,7 +310,7 @@ lg_ddl_check(Node *stmt)
 	RangeVar   *name = NULL;
 	bool		harmless = false;
 	Oid			relid;
-	const LgProtected *prot;
+	const LgProtected *prot = NULL;
 
 	if (IsA(stmt, DropStmt))
 	{
@@ -276,12 +319,17 @@ lg_ddl_check(Node *stmt)
 	}
 	else if (IsA(stmt, DropOwnedStmt))
 		check_drop_owned((DropOwnedStmt *) stmt);
+	else if (IsA(stmt, AlterDomainStmt))
+		prot = constrained_by((AlterDomainStmt *) stmt);
 	else
 		name = defined_relation(stmt, &harmless);
-	if (name == NULL)
-		return;
-	relid = RangeVarGetRelid(name, NoLock, true);
-	if (!OidIsValid(relid) || (prot = lg_protected_lookup(relid)) == NULL)
+	if (name != NULL)
+	{
+		relid = RangeVarGetRelid(name, NoLock, true);
+		if (OidIsValid(relid))
+			prot = lg_protected_lookup(relid);
+	}
+	if (prot == NULL)
 		return;
 	if (!harmless && !lg_is_admin(GetUserId()))
 		ereport(ERROR,

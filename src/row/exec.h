@@ -164,6 +164,7 @@ extern void lg_read_event(LgEvent *ev, const LgRead *read, LgOutcome outcome, co
 /* exec_trust.c */
 extern bool lg_trusted_function(Oid funcid);
 extern bool lg_trusted_expr(Node *node);	/* Expr, or List of them */
+extern bool lg_trusted_plan(Plan *plan);
 extern int	lg_aggregate_weight(List *tlist, List *qual);	/* -1: some aggregate is not of bounded width */
 extern bool lg_has_user_triggers(Oid relid);
 

@@ -362,7 +362,7 @@ look_at_writes(LgExec *x)
 	Index		rti = 0;
 	MemoryContext old = MemoryContextSwitchTo(x->context);
 
-	x->writes_trusted = stmt->subplans == NIL;
+	x->writes_trusted = stmt->subplans == NIL && lg_trusted_plan(outerPlan(stmt->planTree));
 	foreach(lc, stmt->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
@@ -506,6 +506,10 @@ static void
 begin_run(LgExec *x, bool to_client)
 {
 	LgCase		c = {0};
+
+	/* A FETCH of the client's own stores its rows first, and only then sends them. */
+	if (lg_utility_is_fetch() && lg_utility_level() == 1 && level == 1)
+		to_client = true;
 
 	x->unlimited = to_client && lg_output_mode() == LG_OUTPUT_SEALED && lg_has_backup(GetUserId());
 	if (x->n_reads == 0)

@@ -24,6 +24,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -42,7 +43,10 @@ lg_trusted_function(Oid funcid)
 		return false;
 	proc = (Form_pg_proc) GETSTRUCT(tup);
 	trusted = proc->proleakproof;
-	if (!trusted && proc->provolatile != PROVOLATILE_VOLATILE)
+	/* pg_input_is_valid() and its like read a type's name, a domain's too. */
+	if (strncmp(NameStr(proc->proname), "pg_input_", 9) == 0)
+		trusted = false;
+	else if (!trusted && proc->provolatile != PROVOLATILE_VOLATILE)
 	{
 		trusted = proc->prolang == INTERNALlanguageId;
 		if (proc->prolang == ClanguageId)
@@ -60,6 +64,47 @@ untrusted_function(Oid funcid, void *context)
 	return !lg_trusted_function(funcid);
 }
 
+/*
+ * A domain's constraints and a cast of a composite type to json run their
+ * maker's functions from within the server's own (array_in, to_json, ...).
+ */
+static bool
+runs_users_code(Oid typid)
+{
+	Oid			element = get_element_type(typid);
+	char		kind;
+
+	if (OidIsValid(element))
+		typid = element;
+	if (typid < FirstNormalObjectId)
+		return false;
+	kind = get_typtype(typid);
+	return kind == TYPTYPE_DOMAIN || kind == TYPTYPE_COMPOSITE;
+}
+
+/* Nodes of which exprType() knows the type; the others hold such nodes. */
+static bool
+untrusted_type(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Var:
+		case T_Const:
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_Param:
+		case T_CoerceViaIO:
+		case T_ArrayCoerceExpr:
+		case T_ConvertRowtypeExpr:
+		case T_RelabelType:
+		case T_RowExpr:
+		case T_ArrayExpr:
+			return runs_users_code(exprType(node));
+		default:
+			return false;
+	}
+}
+
 static bool
 untrusted_walker(Node *node, void *context)
 {
@@ -75,7 +120,7 @@ untrusted_walker(Node *node, void *context)
 		default:
 			break;
 	}
-	if (check_functions_in_node(node, untrusted_function, context))
+	if (check_functions_in_node(node, untrusted_function, context) || untrusted_type(node))
 		return true;
 	return expression_tree_walker(node, untrusted_walker, context);
 }
@@ -84,6 +129,105 @@ bool
 lg_trusted_expr(Node *node)
 {
 	return !untrusted_walker(node, NULL);
+}
+
+/* What a scan or join computes beside its filter and its result. */
+static bool
+trusted_node(Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_SeqScan:
+		case T_BitmapAnd:
+		case T_BitmapOr:
+		case T_Material:
+		case T_Sort:
+		case T_IncrementalSort:
+		case T_Unique:
+		case T_Group:
+		case T_Hash:
+		case T_ProjectSet:
+		case T_Append:
+		case T_MergeAppend:
+			return true;
+		case T_IndexScan:
+			return lg_trusted_expr((Node *) ((IndexScan *) plan)->indexqualorig) &&
+				lg_trusted_expr((Node *) ((IndexScan *) plan)->indexorderbyorig);
+		case T_IndexOnlyScan:
+			return lg_trusted_expr((Node *) ((IndexOnlyScan *) plan)->indexqual) &&
+				lg_trusted_expr((Node *) ((IndexOnlyScan *) plan)->indexorderby);
+		case T_BitmapIndexScan:
+			return lg_trusted_expr((Node *) ((BitmapIndexScan *) plan)->indexqualorig);
+		case T_BitmapHeapScan:
+			return lg_trusted_expr((Node *) ((BitmapHeapScan *) plan)->bitmapqualorig);
+		case T_TidScan:
+			return lg_trusted_expr((Node *) ((TidScan *) plan)->tidquals);
+		case T_TidRangeScan:
+			return lg_trusted_expr((Node *) ((TidRangeScan *) plan)->tidrangequals);
+		case T_Agg:
+			return lg_aggregate_weight(plan->targetlist, plan->qual) >= 0;
+		case T_Limit:
+			return lg_trusted_expr(((Limit *) plan)->limitOffset) &&
+				lg_trusted_expr(((Limit *) plan)->limitCount);
+		case T_FunctionScan:
+			return lg_trusted_expr((Node *) ((FunctionScan *) plan)->functions);
+		case T_ValuesScan:
+			return lg_trusted_expr((Node *) ((ValuesScan *) plan)->values_lists);
+		case T_SubqueryScan:
+			return lg_trusted_plan(((SubqueryScan *) plan)->subplan);
+		case T_Memoize:
+			return lg_trusted_expr((Node *) ((Memoize *) plan)->param_exprs);
+		case T_Result:
+			return lg_trusted_expr(((Result *) plan)->resconstantqual);
+		case T_NestLoop:
+			return lg_trusted_expr((Node *) ((Join *) plan)->joinqual);
+		case T_HashJoin:
+			return lg_trusted_expr((Node *) ((Join *) plan)->joinqual) &&
+				lg_trusted_expr((Node *) ((HashJoin *) plan)->hashclauses);
+		case T_MergeJoin:
+			return lg_trusted_expr((Node *) ((Join *) plan)->joinqual) &&
+				lg_trusted_expr((Node *) ((MergeJoin *) plan)->mergeclauses);
+		default:
+			return false;
+	}
+}
+
+static bool
+trusted_plan_list(List *plans)
+{
+	ListCell   *lc;
+
+	foreach(lc, plans)
+	{
+		if (!lg_trusted_plan((Plan *) lfirst(lc)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Can nothing below this node hand a row that it is given (by a join's
+ * parameter, or from the node's own scans) to untrusted code?  Nodes not known
+ * here, and initplans, which may take a parameter from outside, are not trusted.
+ */
+bool
+lg_trusted_plan(Plan *plan)
+{
+	if (plan == NULL)
+		return true;
+	check_stack_depth();
+	if (plan->initPlan != NIL || !lg_trusted_expr((Node *) plan->targetlist) ||
+		!lg_trusted_expr((Node *) plan->qual) || !trusted_node(plan))
+		return false;
+	if (IsA(plan, Append) && !trusted_plan_list(((Append *) plan)->appendplans))
+		return false;
+	if (IsA(plan, MergeAppend) && !trusted_plan_list(((MergeAppend *) plan)->mergeplans))
+		return false;
+	if (IsA(plan, BitmapAnd) && !trusted_plan_list(((BitmapAnd *) plan)->bitmapplans))
+		return false;
+	if (IsA(plan, BitmapOr) && !trusted_plan_list(((BitmapOr *) plan)->bitmapplans))
+		return false;
+	return lg_trusted_plan(outerPlan(plan)) && lg_trusted_plan(innerPlan(plan));
 }
 
 /* Is the aggregate's state of bounded width, whatever it is fed? */

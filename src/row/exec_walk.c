@@ -388,33 +388,30 @@ walk_modify(LgExec *x, ModifyTableState *mt)
 	ModifyTable *plan = (ModifyTable *) mt->ps.plan;
 	RangeTblEntry *rte = exec_rt_fetch(linitial_int(plan->resultRelations), x->desc->estate);
 	PlanState  *source = outerPlanState(&mt->ps);
+	LgLeaf	   *leaf = NULL;
 
 	if (lg_protected_lookup(rte->relid) == NULL)
 		return;
 	if (plan->onConflictAction == ONCONFLICT_NOTHING && source != NULL)
 		tap(x, source)->count = &x->offered;
-	if (plan->returningLists != NIL)
+	/* What an UPDATE or DELETE returns has been counted at its scan. */
+	if (plan->returningLists != NIL && mt->operation != CMD_UPDATE && mt->operation != CMD_DELETE)
+		leaf = make_leaf(x, &mt->ps, rte->relid, NULL);
+	if (plan->onConflictAction != ONCONFLICT_UPDATE || source == NULL)
+		return;
+	/* Every source row may fetch one; written back in trust, it costs one probe. */
+	if (!lg_trusted_expr((Node *) plan->onConflictSet) ||
+		!lg_trusted_expr(plan->onConflictWhere) || x->trigger_relids != NIL)
 	{
-		/* What an UPDATE or DELETE returns has been counted at its scan. */
-		if (mt->operation != CMD_UPDATE && mt->operation != CMD_DELETE)
-			make_leaf(x, &mt->ps, rte->relid, NULL);
-	}
-	else if (plan->onConflictAction == ONCONFLICT_UPDATE && source != NULL)
-	{
-		LgLeaf	   *leaf = make_leaf(x, &mt->ps, rte->relid, NULL);
+		LgTap	   *t = tap(x, source);
 
-		/* Every source row may fetch one; written back in trust, it costs one probe. */
-		if (!lg_trusted_expr((Node *) plan->onConflictSet) ||
-			!lg_trusted_expr(plan->onConflictWhere) || x->trigger_relids != NIL)
-		{
-			LgTap	   *t = tap(x, source);
-
-			if (t->leaf == NULL)
-				t->leaf = leaf;
-		}
-		else
-			leaf->free = true;
+		if (leaf == NULL)
+			leaf = make_leaf(x, &mt->ps, rte->relid, NULL);
+		if (t->leaf == NULL)
+			t->leaf = leaf;
 	}
+	else if (leaf == NULL)
+		make_leaf(x, &mt->ps, rte->relid, NULL)->free = true;
 }
 
 /* ---- meter points ---- */
@@ -433,6 +430,8 @@ join_passes(PlanState *ps)
 		clauses = ((HashJoin *) join)->hashclauses;
 	else if (IsA(ps, MergeJoinState))
 		clauses = ((MergeJoin *) join)->mergeclauses;
+	else if (((NestLoop *) join)->nestParams != NIL && !lg_trusted_plan(innerPlan(join)))
+		return false;			/* the outer row goes into the inner plan */
 	return lg_trusted_expr((Node *) clauses);
 }
 
@@ -471,7 +470,9 @@ row_weight(PlanState *ps)
 			break;
 		case T_AggState:
 			weight = lg_aggregate_weight(ps->plan->targetlist, ps->plan->qual);
-			if (weight < 0 || ((Agg *) ps->plan)->groupingSets != NIL)
+			/* Its calls' arguments are computed for each row that goes in. */
+			if (weight < 0 || ((Agg *) ps->plan)->groupingSets != NIL ||
+				!lg_trusted_expr((Node *) ps->plan->targetlist))
 				return 0;
 			break;
 		default:

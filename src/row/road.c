@@ -18,7 +18,6 @@
 #include "tcop/pquery.h"
 #include "utils/guc.h"
 #include "utils/portal.h"
-#include "utils/rls.h"
 
 #include "guc.h"
 #include "row/exec.h"
@@ -65,7 +64,7 @@ lg_session_is_dump(void)
 	if (application_name != NULL &&
 		(strcmp(application_name, "pg_dump") == 0 || strcmp(application_name, "pg_dumpall") == 0))
 		return true;
-	return !synchronize_seqscans && !row_security && IsolationUsesXactSnapshot() && XactReadOnly;
+	return !synchronize_seqscans && IsolationUsesXactSnapshot() && XactReadOnly;
 }
 
 int

@@ -1,6 +1,7 @@
 -- What statements cost, and what happens above threshold and limits.
 \set VERBOSITY terse
 SET client_min_messages = warning;
+SET intervalstyle = postgres;
 CREATE EXTENSION IF NOT EXISTS listguard CASCADE;
 CREATE ROLE meter_app;
 CREATE TABLE meter_t (id int PRIMARY KEY, email text NOT NULL, name text, list_id text NOT NULL);

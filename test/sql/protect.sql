@@ -109,7 +109,8 @@ SELECT listguard.protect('subscribers', '{email}', 'list_id', open_columns => '{
 SET client_min_messages = warning;
 RESET ROLE;
 \d subscribers
-\dp subscribers
+SELECT grantee::regrole, string_agg(privilege_type, ' ' ORDER BY privilege_type COLLATE "C") AS privileges FROM pg_class, aclexplode(relacl)
+    WHERE oid = 'subscribers'::regclass AND privilege_type <> 'MAINTAIN' GROUP BY grantee ORDER BY grantee::regrole::text COLLATE "C";
 SELECT relation, list_column, sealed_columns, open_columns, bulk_threshold, mode, audit FROM listguard.protected_table;
 SELECT regexp_replace(name, '#\d+$', '#n') AS name, relation, value FROM listguard.lists ORDER BY 1;
 SELECT count(*) AS keys, count(DISTINCT key_id) AS used FROM listguard.lists;
@@ -132,7 +133,8 @@ SELECT listguard.grant_access('regress_app', 'subscribers', '{insert}', '{news1,
 SELECT listguard.grant_access('regress_support', 'subscribers', '{view}', '{news0,news2}', 'id > 3 AND name IS NOT NULL');
 SELECT polname, polcmd, polroles::regrole[], pg_get_expr(polqual, polrelid) AS qual, pg_get_expr(polwithcheck, polrelid) AS "check"
 FROM pg_policy WHERE polrelid = 'subscribers'::regclass ORDER BY polname;
-SELECT a::text AS privileges FROM pg_class, unnest(relacl) a WHERE oid = 'subscribers'::regclass ORDER BY a::text COLLATE "C";
+SELECT grantee::regrole, string_agg(privilege_type, ' ' ORDER BY privilege_type COLLATE "C") AS privileges FROM pg_class, aclexplode(relacl)
+    WHERE oid = 'subscribers'::regclass AND privilege_type <> 'MAINTAIN' GROUP BY grantee ORDER BY grantee::regrole::text COLLATE "C";
 SELECT role, relation, regexp_replace(list, '#\d+$', '#n') AS list, privileges, using_expr, granted_by = session_user AS by_me FROM listguard.grants ORDER BY 1, 3 NULLS FIRST;
 -- a new list and its key are made by the worker, in a transaction of its own
 BEGIN;
@@ -201,7 +203,8 @@ INSERT INTO one_list VALUES ('second@here.example', 3);
 SELECT count(*) AS lists FROM listguard.lists WHERE relation = 'public.one_list';
 ROLLBACK;
 \d one_list
-\dp one_list
+SELECT grantee::regrole, string_agg(privilege_type, ' ' ORDER BY privilege_type COLLATE "C") AS privileges FROM pg_class, aclexplode(relacl)
+    WHERE oid = 'one_list'::regclass AND privilege_type <> 'MAINTAIN' GROUP BY grantee ORDER BY grantee::regrole::text COLLATE "C";
 SELECT relfilenode = :old_file AS same_file FROM pg_class WHERE oid = 'one_list'::regclass;
 SELECT * FROM one_list ORDER BY n;
 SELECT count(*) FROM listguard.lists WHERE relation = 'public.one_list';

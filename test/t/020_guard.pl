@@ -116,8 +116,8 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM loot.b'), '0', 'no row is 
 # What honest statements cost.
 sub charge
 {
-	my ($sql) = @_;
-	my ($out) = ask('app', "SET client_min_messages = warning; $sql;
+	my ($sql, $role) = @_;
+	my ($out) = ask($role // 'app', "SET client_min_messages = warning; $sql;
 		SELECT 'used', coalesce(max(used), 0) FROM listguard.session_meter WHERE pid = pg_backend_pid()");
 	return $out =~ /used\|(\d+)/ ? $1 : $out;
 }
@@ -183,6 +183,34 @@ sub copy_from
 		'what came is sealed');
 }
 
+is(charge(q{INSERT INTO t SELECT n, 'x' || n || '@example.org', 'X', 'news0' FROM generate_series(100001 - 20, 100001 - 1) n
+	ON CONFLICT DO NOTHING}, 'writer'), 20, 'each row that DO NOTHING skips is an answer');
+is(charge(q{INSERT INTO t VALUES (1, 'x@example.org', 'X', 'news0')}, 'writer'), 1, 'so is a key that is taken');
+
+# A row that changed meanwhile is checked again, in a plan of its own: what that reads counts.
+$node->safe_psql('postgres', q{CREATE TABLE loot.e (id int PRIMARY KEY, n int, got text);
+	INSERT INTO loot.e VALUES (1, 0); ALTER TABLE loot.e OWNER TO app});
+{
+	my @session = map { { in => '', out => '', err => '' } } 0, 1;
+	for my $s (@session)
+	{
+		$s->{run} = IPC::Run::start(
+			[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres') . ' user=app' ],
+			'<', \$s->{in}, '>', \$s->{out}, '2>', \$s->{err}, IPC::Run::timeout(60));
+	}
+	$session[0]{in} .= "BEGIN; UPDATE loot.e SET n = 1 RETURNING 'locked';\n";
+	$session[0]{run}->pump until $session[0]{out} =~ /locked/;
+	$session[1]{in} .= "UPDATE loot.e SET got = (SELECT string_agg(email::text, ',') FROM t WHERE e.n = 1);\n";
+	$session[1]{run}->pump_nb;
+	$node->poll_query_until('postgres',
+		q{SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = 'app' AND wait_event_type = 'Lock'})
+	  or die 'the second session does not wait';
+	$session[0]{in} .= "COMMIT;\n";
+	$_->{run}->finish for @session;
+	like($session[1]{err}, qr/LG001/, 'a recheck that collects the list is refused');
+	is($node->safe_psql('postgres', 'SELECT count(got) FROM loot.e'), 0, 'and stores nothing');
+}
+
 # Definitions, settings.
 is((ask('owner', 'CREATE INDEX ON t ((email::text))'))[2], '42501', 'an index over a sealed value is no owner\'s');
 is((ask('owner', 'CREATE INDEX ON t (name)'))[2], 'ok', 'a plain one is');
@@ -201,6 +229,58 @@ is((ask('postgres', 'SELECT * FROM t'))[2], 'LG001', 'a superuser meets the thre
 	is((ask('postgres', q{SET listguard.output = sealed; CREATE TABLE x AS SELECT * FROM t}))[2], 'LG001',
 		'but not into a table');
 }
+
+# Sealed values in a table that nobody guards are still their lists'.
+$node->safe_psql('postgres', q{
+	CREATE TABLE loot.c (email listguard.sealed_email);
+	SET listguard.output = sealed;
+	SELECT listguard.drop_limit('small');
+	GRANT INSERT, SELECT ON loot.c TO app; GRANT USAGE ON SCHEMA loot TO app;
+	ALTER TABLE loot.c OWNER TO app;
+});
+for my $from (0, 900)
+{
+	is((ask('app', "INSERT INTO loot.c SELECT email FROM t WHERE id > $from AND id <= $from + 900"))[2], 'ok',
+		'a copy in small bites');
+}
+refused('a copy read at once', 'SELECT * FROM loot.c');
+refused('a copy opened at once', 'SELECT count(email::text) FROM loot.c');
+like((ask('app', 'SELECT email FROM loot.c LIMIT 1'))[0], qr/^reader/, 'in small bites it opens');
+
+# Dumps: sealed and whole, or refused.
+{
+	my ($out, $err);
+	IPC::Run::run([ 'pg_dump', '-t', 't', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
+	is(() = $out =~ /\tlg1:/g, $rows + 2, 'pg_dump writes every row, sealed') or diag $err;
+	is(addresses($out), 0, 'and no address');
+	IPC::Run::run([ 'pg_dump', '-t', 't', '--enable-row-security', '-d', $node->connstr('postgres') . ' user=app' ],
+		'>', \$out, '2>', \$err);
+	unlike($out, qr/lg1:|\@example/, 'a role without backup dumps nothing');
+	like($err, qr/permission denied to dump/, 'and is told so');
+}
+
+# What the record says, however a read ended.
+sub last_read
+{
+	my ($role, $where) = @_;
+	$node->poll_query_until('postgres',
+		"SELECT count(*) > 0 FROM listguard.audit WHERE kind = 'read' AND login_role = '$role' AND $where")
+	  or return 'nothing';
+	return $node->safe_psql('postgres',
+		"SELECT outcome || ' ' || rows FROM listguard.audit
+		 WHERE kind = 'read' AND login_role = '$role' AND $where ORDER BY at DESC, seq DESC LIMIT 1");
+}
+ask('app', 'SELECT email FROM t WHERE id <= 17');
+is(last_read('app', 'rows = 17'), 'ok 17', 'a small read is on record');
+ask('app', 'BEGIN; DECLARE c CURSOR FOR SELECT email FROM t; FETCH 23 FROM c; ROLLBACK');
+is(last_read('app', 'rows = 23'), 'aborted 23', 'an abandoned cursor, with what it has read');
+ask('app', 'BEGIN; DECLARE c CURSOR FOR SELECT email FROM t; FETCH 29 FROM c; SELECT pg_terminate_backend(pg_backend_pid())');
+is(last_read('app', 'rows = 29'), 'aborted 29', 'a terminated session as well');
+ask('app', 'SELECT id, 1 / (id - 31) FROM t WHERE id <= 31');
+is(last_read('app', 'rows = 30'), 'aborted 30', 'a statement that failed on its last row');
+is($node->safe_psql('postgres',
+	q{SELECT count(*) > 20 FROM listguard.audit WHERE outcome = 'refused' AND sqlstate = 'LG001' AND login_role = 'app'}),
+	't', 'refusals are on record');
 
 # The log.
 $node->stop;
