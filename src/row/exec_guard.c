@@ -23,6 +23,7 @@
 #include "replication/walsender.h"
 #include "storage/ipc.h"
 #include "tcop/dest.h"
+#include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -151,6 +152,8 @@ xact_end(XactEvent event, void *arg)
 		ticket_used = false;
 	if (level > 0 || lg_utility_level() > 0)
 		return;
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+		lg_statement_check_poison();
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
 		lg_statement_settle(false);
@@ -481,7 +484,9 @@ lg_statement_end(bool ok)
 	/* A refusal is on record as such, with all that was read. */
 	if (ok || !lg_statement.poisoned)
 		lg_statement_report(ok ? LG_OUT_OK : LG_OUT_ABORTED);
-	lg_statement_reset();
+	/* Outside a portal (deferred triggers at COMMIT) all counts as one, to the transaction's end. */
+	if (ActivePortal != NULL)
+		lg_statement_reset();
 }
 
 bool

@@ -55,6 +55,19 @@ aside "the new value of an UPDATE with a join" "UPDATE @TABLE@ t SET name = loot
 aside "ON CONFLICT DO UPDATE WHERE ... RETURNING" "INSERT INTO @TABLE@ AS t SELECT id, 'new' || id || '@example.org', 'x', 'news1' FROM loot.n ON CONFLICT (id) DO UPDATE SET name = t.name WHERE loot.say(t.name) = 'x' RETURNING 1"
 attack "a new constraint of a column's domain" 0 "ALTER DOMAIN loot.d_@TABLE@ ADD CHECK (loot.say(value) IS NOT NULL);"
 
+# Each row is a statement of its own, but none of the client's.
+sql postgres "CREATE TABLE loot.asked (id int); ALTER TABLE loot.asked OWNER TO app;"
+later()
+{
+	attack "$1" $((attack_threshold + 1)) "CREATE FUNCTION loot.tell() RETURNS trigger LANGUAGE plpgsql AS \$\$
+		DECLARE t text; BEGIN SELECT name INTO t FROM @TABLE@ WHERE id = new.id; RAISE NOTICE '%', t; RETURN NULL; $2 END \$\$;
+		CREATE CONSTRAINT TRIGGER tell AFTER INSERT ON loot.asked DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION loot.tell();
+		BEGIN; INSERT INTO loot.asked SELECT id FROM loot.n; COMMIT;
+		DROP FUNCTION loot.tell() CASCADE;"
+}
+later "a trigger deferred to COMMIT" ""
+later "a deferred trigger that swallows errors" "EXCEPTION WHEN OTHERS THEN RETURN NULL;"
+
 # What stays in the row costs one, with a join as without.
 sql app "BEGIN; UPDATE guarded t SET name = 'x' FROM loot.n WHERE n.id = t.id; ROLLBACK;" > "$attack_tmp/out"
 [ ! -s "$attack_tmp/out" ]
