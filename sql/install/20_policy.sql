@@ -358,6 +358,30 @@ BEGIN
 END
 $$;
 
+-- The trigger seals the columns of a row, not what lies inside one: a sealed type in an array, a domain, a composite or a range
+-- would stay under the list it was made for.
+CREATE FUNCTION listguard._check_nested(relation oid) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    bad name;
+BEGIN
+    WITH RECURSIVE inside(col, type) AS (
+        SELECT a.attname, a.atttypid FROM pg_attribute a
+        WHERE a.attrelid = _check_nested.relation AND a.attnum > 0 AND NOT a.attisdropped AND listguard._sealing_of(a.atttypid) IS NULL
+        UNION
+        SELECT i.col, n.part FROM inside i JOIN pg_type t ON t.oid = i.type, LATERAL (
+            SELECT t.typelem UNION ALL SELECT t.typbasetype
+            UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+            UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)) n(part)
+        WHERE n.part <> 0)
+    SELECT i.col INTO bad FROM inside i WHERE listguard._sealing_of(i.type) <> 'text' LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'column "%" holds a sealed type inside another type', bad
+            USING ERRCODE = 'feature_not_supported', HINT = 'Give each sealed value a column of its own.';
+    END IF;
+END
+$$;
+
 -- Every check that needs no lock on the registry, before anything is changed.
 CREATE FUNCTION listguard._check_protect(relation regclass, address_columns name[], list_column name, open_columns name[], bulk_threshold int, mode text, audit text)
     RETURNS void
@@ -376,6 +400,7 @@ BEGIN
         RAISE EXCEPTION 'audit must be statement or row' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM listguard._check_relation(relation);
+    PERFORM listguard._check_nested(relation);
     PERFORM listguard._check_address_column(relation, c) FROM unnest(address_columns) c;
     PERFORM listguard._check_column(relation, c) FROM unnest(open_columns) c;
     IF open_columns && address_columns THEN
@@ -580,6 +605,7 @@ DECLARE
     member oid;
 BEGIN
     SELECT * INTO STRICT row FROM listguard.protected_table p WHERE p.relation = relname;
+    PERFORM listguard._check_nested(_catch_up.relation);
     SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') INTO columns FROM pg_attribute a
     WHERE a.attrelid = _catch_up.relation AND a.attnum > 0 AND NOT a.attisdropped AND listguard._sealing_of(a.atttypid) <> 'text';
     IF cardinality(columns) > 16 THEN

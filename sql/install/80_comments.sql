@@ -130,3 +130,5 @@ COMMENT ON FUNCTION listguard._rename(text, text, text) IS
     'follows a RENAME of a relation or a role in the registry';
 COMMENT ON FUNCTION listguard._rename_column(text, name, name) IS
     'follows a RENAME of a column in the registry';
+COMMENT ON FUNCTION listguard._check_nested(oid) IS
+    'refuses columns that hold a sealed type inside an array, a domain, a composite or a range';

@@ -71,6 +71,19 @@ SELECT DISTINCT what FROM seen ORDER BY 1;
 SELECT relrowsecurity FROM pg_class WHERE oid = 'flat'::regclass;
 SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'flat'::regclass ORDER BY 1;
 
+-- sealed types inside others, which the trigger would not seal
+CREATE DOMAIN post AS listguard.sealed_email;
+CREATE TYPE card AS (who text, post post[]);
+CREATE TABLE shelf (email text, cards card[]);
+SELECT attempt($$ALTER TABLE flat ADD COLUMN more listguard.sealed_email[]$$);
+SELECT attempt($$ALTER TABLE flat ADD COLUMN more post$$);
+SELECT attempt($$ALTER TABLE flat ADD COLUMN more card$$);
+SELECT attempt($$ALTER TABLE flat ADD COLUMN more int[]$$);
+SELECT attempt($$SELECT listguard.protect('shelf', '{email}')$$);
+DROP TABLE shelf;
+DROP TYPE card;
+DROP DOMAIN post;
+
 DROP TABLE flat, seen, cellar, bait;
 DROP FUNCTION attempt, late, outer_code, inner_code;
 DROP EXTENSION listguard;
