@@ -426,7 +426,7 @@ guard_start(QueryDesc *queryDesc, int eflags)
 				(errcode(ERRCODE_LG_AUDIT),
 				 errmsg("audit cannot be written"),
 				 errdetail("Protected tables cannot be read until it can."),
-				 errhint("See listguard.status().")));
+				 errhint("See the server log.")));
 	x = make_exec(queryDesc, reads, n);
 	look_for_ticket(x);
 	set_threshold(x);
