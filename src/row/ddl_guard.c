@@ -83,7 +83,7 @@ refuse_while_sealed(const char *what)
 			ereport(ERROR,
 					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 					 errmsg("cannot drop %s while a sealed column exists", what),
-					 errhint("See listguard.unprotect().")));
+					 errhint("Drop the sealed columns, or the tables that have them, first.")));
 	}
 }
 
