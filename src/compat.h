@@ -120,6 +120,13 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 #define lg_table_beginscan(rel, snapshot)	table_beginscan(rel, snapshot, 0, NULL)
 #endif
 
+/* 19 gave table_beginscan_tidrange flags of the caller's. */
+#if PG_VERSION_NUM >= 190000
+#define lg_table_beginscan_tidrange(rel, snapshot, min, max)	table_beginscan_tidrange(rel, snapshot, min, max, 0)
+#else
+#define lg_table_beginscan_tidrange(rel, snapshot, min, max)	table_beginscan_tidrange(rel, snapshot, min, max)
+#endif
+
 /* 19 dropped the initial size of a shared hash table. */
 #if PG_VERSION_NUM >= 190000
 #define lg_shmem_init_hash(name, max_size, ctl, flags)	ShmemInitHash(name, max_size, ctl, flags)

@@ -182,6 +182,16 @@ type_is_sealed(Oid typid)
 	return lg_type_of(OidIsValid(element) ? getBaseType(element) : base) != 0;
 }
 
+/* A column that protect_online is filling: the plain text still lies beside it. */
+static bool
+is_shadow(Oid relid, AttrNumber attno)
+{
+	const LgProtected *prot = OidIsValid(relid) && attno > 0 ? lg_registered_lookup(relid) : NULL;
+	char	   *name = prot != NULL && prot->preparing ? get_attname(relid, attno, true) : NULL;
+
+	return name != NULL && strncmp(name, LG_SHADOW_PREFIX, strlen(LG_SHADOW_PREFIX)) == 0;
+}
+
 static bool
 sealed_result(QueryDesc *desc)
 {
@@ -193,7 +203,8 @@ sealed_result(QueryDesc *desc)
 	{
 		TargetEntry *tle = lfirst_node(TargetEntry, lc);
 
-		if (!tle->resjunk && type_is_sealed(exprType((Node *) tle->expr)))
+		if (!tle->resjunk && type_is_sealed(exprType((Node *) tle->expr)) &&
+			!is_shadow(tle->resorigtbl, tle->resorigcol))
 			return true;
 	}
 	return false;

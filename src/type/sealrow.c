@@ -45,11 +45,11 @@ static struct
 } last_list;
 
 /*
- * list_value
- *		A list column's value as the registry writes it.
+ * lg_list_value
+ *		A list column's value as the registry writes it; palloc'd.
  */
-static char *
-list_value(Datum value, Oid type)
+char *
+lg_list_value(Datum value, Oid type)
 {
 	switch (type)
 	{
@@ -156,7 +156,7 @@ row_list(Relation rel, HeapTuple row)
 						name, RelationGetRelationName(rel)),
 				 errdetail("The column says to which list the row belongs.")));
 	}
-	return list_for_value(relid, list_value(value, TupleDescAttr(desc, attno - 1)->atttypid));
+	return list_for_value(relid, lg_list_value(value, TupleDescAttr(desc, attno - 1)->atttypid));
 }
 
 static HeapTuple
