@@ -166,10 +166,10 @@ sub same_database
 		my ($kind, $want, $got) = @$pair;
 		next if ok($got eq $want, "$what: every $kind is equal");
 		my ($out, $err) = ('', '');
-		append_to_file("$dir/want", $want);
-		append_to_file("$dir/got", $got);
-		IPC::Run::run([ 'diff', '-U0', "$dir/want", "$dir/got" ], '>', \$out, '2>', \$err);
-		diag(join "\n", grep { defined } (split /\n/, $out)[ 0 .. 40 ]);
+		append_to_file("$dir/want$kind", $want);
+		append_to_file("$dir/got$kind", $got);
+		IPC::Run::run([ 'diff', '-U0', "$dir/want$kind", "$dir/got$kind" ], '>', \$out, '2>', \$err);
+		diag(join "\n", grep { defined } (split /\n/, $out)[ 0 .. 8 ]);
 	}
 	return;
 }
