@@ -24,7 +24,7 @@ sub dump_roles
 {
 	my ($node) = @_;
 	$node->safe_psql('postgres', q{
-		CREATE ROLE app LOGIN; CREATE ROLE viewer LOGIN; CREATE ROLE loader LOGIN; CREATE ROLE clerk LOGIN;
+		CREATE ROLE app LOGIN; CREATE ROLE viewer LOGIN; CREATE ROLE loader LOGIN; CREATE ROLE clerk LOGIN; CREATE ROLE analyst LOGIN;
 		CREATE ROLE boss LOGIN; CREATE ROLE saver LOGIN BYPASSRLS; CREATE ROLE plainbypass LOGIN BYPASSRLS});
 	return;
 }
@@ -75,7 +75,7 @@ sub dump_source
 		INSERT INTO parent SELECT n, $address FROM generate_series(1, $rows) n;
 		SELECT listguard.protect('subs', '{email}', list_column => 'list', open_columns => '{id}', bulk_threshold => 500000, audit => 'row');
 		SELECT listguard.protect('whole', '{email}', mode => 'alert');
-		SELECT listguard.protect('contacts', '{email}');
+		SELECT listguard.protect('contacts', '{email}', domain_columns => '{email}');
 		SELECT listguard.protect('parts', '{email}', list_column => 'list');
 		SELECT listguard.protect('parent', '{email}');
 		SELECT listguard.protect('child', '{email}');
@@ -96,6 +96,7 @@ sub dump_source
 	}
 	$node->safe_psql($db, q{
 		SELECT listguard.grant_access('viewer', 'subs', '{view}', using_expr => 'id < 100');
+		SELECT listguard.grant_access('analyst', 'contacts', '{domain,view}');
 		SELECT listguard.grant_access('loader', 'subs', '{insert,update,delete}');
 		SELECT listguard.grant_access('clerk', 'subs', '{view,reveal}', lists => '{news0,news1}');
 		SELECT listguard.set_limit('viewer', 1000, '1 hour');
@@ -120,6 +121,8 @@ sub addresses
 	{
 		$out .= "$masked\n" . $node->safe_psql($db, $masked, extra_params => [ '-U', 'viewer' ]) . "\n";
 	}
+	$out .= $node->safe_psql($db, "SELECT listguard.domain(email), count(*) FROM contacts WHERE listguard.domain(email) = 'zyxwvu7.example' GROUP BY 1",
+		extra_params => [ '-U', 'analyst' ]) . "\n";
 	# what nobody may reveal is compared as it is stored
 	$out .= $node->safe_psql($db, 'SET listguard.output = sealed; SELECT * FROM loose ORDER BY id; SELECT * FROM whole_copy ORDER BY id; SELECT * FROM subs_counts ORDER BY 1');
 	return $out;
