@@ -127,6 +127,13 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 #define lg_shmem_init_hash(name, max_size, ctl, flags)	ShmemInitHash(name, max_size, max_size, ctl, flags)
 #endif
 
+/* 17 lets LockHeldByMe look for stronger modes, too. */
+#if PG_VERSION_NUM >= 170000
+#define lg_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
+#else
+#define lg_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode)
+#endif
+
 /* 19 has no strings but standard-conforming ones. */
 #if PG_VERSION_NUM >= 190000
 #define lg_standard_strings()	true
