@@ -418,6 +418,8 @@ CREATE FUNCTION listguard._convert(relation regclass, columns name[], list_colum
 DECLARE
     parts text[] := '{}';
     c record;
+    with_domain name[] := (SELECT p.domain_columns FROM listguard.protected_table p WHERE p.relation = listguard._relation_name(_convert.relation));
+    value text;
     number text := CASE WHEN list_column IS NULL THEN list_no::text
                         ELSE format('listguard._list_number(%s, %I::text)', relation::oid, list_column) END;
 BEGIN
@@ -425,11 +427,14 @@ BEGIN
         SELECT a.attname, listguard._sealing_of(a.atttypid) AS sealing FROM pg_attribute a
         WHERE a.attrelid = relation AND a.attname = ANY (columns) ORDER BY a.attnum
     LOOP
-        parts := parts || format('ALTER COLUMN %I TYPE listguard.%s%s USING listguard.%s(%I%s, %s)', c.attname,
-            CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END,
-            CASE WHEN list_column IS NULL THEN format('(%s)', list_no) END,
-            CASE c.sealing WHEN 'sealed_lookup' THEN '_seal_lookup' WHEN 'sealed_text' THEN '_seal_text' ELSE '_seal' END,
+        value := format('listguard.%s(%I%s, %s)', CASE c.sealing WHEN 'sealed_lookup' THEN '_seal_lookup' WHEN 'sealed_text' THEN '_seal_text' ELSE '_seal' END,
             c.attname, CASE c.sealing WHEN 'text' THEN '::text' END, number);
+        IF with_domain <> '{}' AND c.sealing IN ('text', 'sealed_email') THEN
+            value := format('listguard._set_domain(%s, %L)', value, c.attname = ANY (with_domain));
+        END IF;
+        parts := parts || format('ALTER COLUMN %I TYPE listguard.%s%s USING %s', c.attname,
+            CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END,
+            CASE WHEN list_column IS NULL THEN format('(%s)', list_no) END, value);
         RAISE NOTICE 'column "%" becomes %', c.attname, CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END;
     END LOOP;
     IF list_column IS NOT NULL THEN
@@ -557,9 +562,6 @@ BEGIN
     IF protect.relation IS NULL THEN
         RAISE EXCEPTION 'no relation is given' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF protect.domain_columns IS NOT NULL THEN
-        RAISE EXCEPTION 'domain columns are not supported yet' USING ERRCODE = 'feature_not_supported';
-    END IF;
     PERFORM listguard._check_protect(protect.relation, protect.address_columns, protect.list_column, protect.open_columns,
         protect.bulk_threshold, protect.mode, protect.audit);
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', protect.relation);
@@ -567,6 +569,7 @@ BEGIN
     -- once more, now that nobody can change it
     PERFORM listguard._check_protect(protect.relation, protect.address_columns, protect.list_column, protect.open_columns,
         protect.bulk_threshold, protect.mode, protect.audit);
+    PERFORM listguard._check_domain_columns(protect.relation, protect.address_columns, protect.domain_columns);
     PERFORM listguard._ensure_keyset();
     SELECT array_agg(a.attname ORDER BY a.attnum) INTO columns FROM pg_attribute a
     WHERE a.attrelid = protect.relation AND a.attnum > 0 AND NOT a.attisdropped
@@ -577,14 +580,19 @@ BEGIN
     PERFORM listguard._bind('relation', listguard._relation_name(protect.relation), protect.relation::oid);
     SELECT * INTO was FROM listguard.protected_table p WHERE p.relation = listguard._relation_name(protect.relation);
     row := listguard._register(protect.relation, columns, protect.list_column, protect.open_columns, protect.bulk_threshold, protect.mode, protect.audit);
+    UPDATE listguard.protected_table p
+    SET domain_columns = ARRAY(SELECT c FROM unnest(p.domain_columns || protect.domain_columns) c GROUP BY c ORDER BY c)
+    WHERE p.relation = row.relation AND protect.domain_columns <> '{}';
     PERFORM listguard._convert(protect.relation, ARRAY(SELECT unnest(columns) EXCEPT SELECT unnest(was.sealed_columns)), row.list_column, row.list_no);
+    PERFORM listguard._seal_domains(protect.relation, ARRAY(SELECT c FROM unnest(protect.domain_columns) c
+        WHERE c = ANY (was.sealed_columns) AND c <> ALL (was.domain_columns)));
     PERFORM listguard._guard_table(m::regclass) FROM listguard._members(protect.relation) m;
     IF was.relation IS NULL THEN
         PERFORM listguard._take_over_privileges(protect.relation, protect.keep_access);
     END IF;
     PERFORM listguard._sync_role(protect.relation, g.role) FROM (SELECT DISTINCT role FROM listguard.access_grant WHERE relation = row.relation) g
     WHERE EXISTS (SELECT FROM pg_roles r WHERE r.rolname = g.role);
-    PERFORM listguard._event('setting', row.relation, jsonb_build_object('protect', columns, 'list_column', row.list_column,
+    PERFORM listguard._event('setting', row.relation, jsonb_build_object('protect', columns, 'list_column', row.list_column, 'domain_columns', protect.domain_columns,
         'bulk_threshold', row.bulk_threshold, 'mode', row.mode, 'audit', row.audit, 'keep_access', protect.keep_access));
     RAISE NOTICE 'table % is protected: nobody reads it without a grant, its owner included', row.relation
         USING HINT = 'Give access with listguard.grant_access().';
@@ -612,7 +620,9 @@ BEGIN
         RAISE EXCEPTION 'a table may have 16 sealed columns' USING ERRCODE = 'program_limit_exceeded';
     END IF;
     IF columns <> row.sealed_columns THEN
-        UPDATE listguard.protected_table p SET sealed_columns = columns WHERE p.relation = relname;
+        UPDATE listguard.protected_table p
+        SET sealed_columns = columns, domain_columns = ARRAY(SELECT c FROM unnest(p.domain_columns) c WHERE c = ANY (columns))
+        WHERE p.relation = relname;
         PERFORM listguard._convert(_catch_up.relation::regclass, ARRAY(SELECT unnest(columns) EXCEPT SELECT unnest(row.sealed_columns)),
                                    row.list_column, row.list_no);
     END IF;

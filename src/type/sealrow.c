@@ -172,13 +172,35 @@ row_of(TriggerData *trigger)
 	return NULL;
 }
 
+/* Is this a column whose addresses carry the token of their domain? */
+static LgDomainWish
+domain_wish(Oid relid, Form_pg_attribute att)
+{
+	const LgProtected *prot;
+	ListCell   *lc;
+
+	if (lg_type_of(att->atttypid) != LG_TYPE_EMAIL)
+		return LG_DOMAIN_KEEP;
+	prot = lg_protected_lookup(relid);
+	if (prot == NULL)
+		return LG_DOMAIN_KEEP;
+	foreach(lc, prot->domain_columns)
+	{
+		if (strcmp(NameStr(att->attname), lfirst(lc)) == 0)
+			return LG_DOMAIN_YES;
+	}
+	return LG_DOMAIN_NO;
+}
+
 /*
  * reseal_columns
- *		The row with every sealed value under its list; the same row if all are.
+ *		The row with every sealed value under its list and with the domain token
+ *		that its column keeps; the same row if all are.
  */
 static HeapTuple
-reseal_columns(HeapTuple row, TupleDesc desc, int32 list_no)
+reseal_columns(HeapTuple row, Relation rel, int32 list_no)
 {
+	TupleDesc	desc = RelationGetDescr(rel);
 	int			cols[MaxHeapAttributeNumber];
 	Datum		values[MaxHeapAttributeNumber];
 	bool		nulls[MaxHeapAttributeNumber];
@@ -196,7 +218,7 @@ reseal_columns(HeapTuple row, TupleDesc desc, int32 list_no)
 		value = heap_getattr(row, i + 1, desc, &isnull);
 		if (isnull)
 			continue;
-		moved = lg_sealed_move(value, list_no);
+		moved = lg_sealed_place(value, list_no, domain_wish(RelationGetRelid(rel), att));
 		if (moved == value)
 			continue;
 		cols[n] = i + 1;
@@ -228,6 +250,6 @@ listguard_seal_row(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("seal_row is called as a trigger only")));
 	row = row_of(trigger);
-	return PointerGetDatum(reseal_columns(row, RelationGetDescr(trigger->tg_relation),
+	return PointerGetDatum(reseal_columns(row, trigger->tg_relation,
 										  row_list(trigger->tg_relation, row)));
 }
