@@ -96,13 +96,14 @@ $node->safe_psql('postgres', 'CREATE DATABASE two');
 	value('two', $sql);
 }
 is(reads($_), $clear, "$_ reads") for qw(one two);
+value('two', q{SELECT count(listguard._create_list('no.such', 'list' || n)) FROM generate_series(1, 2100) n});
 is(value('one', $opens), '4|4|1', 'one index key, the default list and two lists, all under one root');
-my ($dump, $armour_dump) = ("$base/old.sql", undef);
+my $dump = "$base/old.sql";
 $node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('one') ], 'a dump before the rotation');
 
 # ---- who needs which root ----
 my $id_a = value('one', "SELECT DISTINCT encode(root_id, 'hex') FROM listguard.check_root_key()");
-is(usage('database, root_id, which, index_keys, list_keys'), "one|$id_a|current|1|3\ntwo|$id_a|current|1|3",
+is(usage('database, root_id, which, index_keys, list_keys'), "one|$id_a|current|1|3\ntwo|$id_a|current|1|2103",
 	'each database that holds listguard and its keys is listed, and no other');
 is(value('postgres', q{SELECT root_id IS NULL, which, index_keys, list_keys FROM listguard.root_key_usage() WHERE database = 'postgres'}),
 	't|none|0|0', 'a database without keys needs no root');
@@ -166,7 +167,7 @@ is(value('one', $opens), '6|6|1', 'all of them');
 is(value('one', 'SELECT listguard.rotate_root_key()'), '0', 'a second call has nothing to do');
 my $id_b = value('one', "SELECT DISTINCT encode(root_id, 'hex') FROM listguard.check_root_key()");
 isnt($id_b, $id_a, 'under another root');
-is(usage('database, root_id, which, list_keys'), "one|$id_b|current|5\ntwo|$id_a|old|3", 'the other database still needs the old one');
+is(usage('database, root_id, which, list_keys'), "one|$id_b|current|5\ntwo|$id_a|old|2103", 'the other database still needs the old one');
 is(value('one', q{SELECT listguard._drain(); SELECT string_agg(detail ->> 'keys', ' ' ORDER BY seq) FROM listguard.audit
 	WHERE kind = 'key' AND detail ->> 'root key' = 'rotate' AND outcome = 'ok'}), "\n4 0", 'both calls are on record');
 is(value('one', q{SELECT count(*) > 0 FROM listguard.audit WHERE kind = 'key' AND detail ->> 'root key' = 'rotate' AND outcome = 'refused'}),
@@ -198,16 +199,15 @@ roots('B', 'A');
 is(value('restored', 'SELECT listguard.rotate_root_key()'), '4', 'it is rotated as well');
 
 # ---- rotation is one transaction ----
-value('two', q{INSERT INTO subs SELECT n, format('reader%s@zyxwvu%s.example', n, n), 'x', 'many' || n % 30 FROM generate_series(201, 260) n});
 my $before = value('two', $opens);
-is(value('two', 'BEGIN; SELECT listguard.rotate_root_key() > 30; ROLLBACK; ' . $opens), "t\n$before", 'a rotation rolled back has changed nothing');
+is(value('two', 'BEGIN; SELECT listguard.rotate_root_key(); ROLLBACK; ' . $opens), "2104\n$before", 'a rotation rolled back has changed nothing');
 my $broken = value('two', q{UPDATE listguard.key SET wrapped = set_byte(wrapped, 50, get_byte(wrapped, 50) # 1)
 	WHERE list_no = (SELECT list_no FROM listguard.list WHERE value = 'news1') RETURNING key_id});
 {
 	my ($status, $out, $err) = $node->psql('two', 'SELECT listguard.rotate_root_key()');
 	like($err, qr/no loaded root key opens key $broken of list/, 'a key that was altered is named');
 }
-is(value('two', q{SELECT count(*) FILTER (WHERE NOT opens), count(DISTINCT root_id) FROM listguard.check_root_key()}), '1|2',
+is(value('two', q{SELECT count(*) FILTER (WHERE NOT opens), count(DISTINCT root_id) FROM listguard.check_root_key()}), '1|1',
 	'and stops the rotation of all');
 value('two', q{UPDATE listguard.key SET wrapped = set_byte(wrapped, 50, get_byte(wrapped, 50) # 1) WHERE key_id = } . $broken);
 is(value('two', $opens), $before, 'the state is as it was');
@@ -227,7 +227,7 @@ eval { $doomed->quit };
 ok(wait_for('recovery', sub { ($node->psql('two', 'SELECT 1'))[0] == 0 }), 'the server comes back after kill -9');
 is(value('two', $opens), $before, 'and nothing was changed');
 is(reads('two'), $clear, 'all is read');
-cmp_ok(value('two', 'SELECT listguard.rotate_root_key()'), '>', 30, 'the next rotation does it all');
+is(value('two', 'SELECT listguard.rotate_root_key()'), '2104', 'the next rotation does it all');
 roots('B', '');
 is(reads($_), $clear, "$_ works without the old root") for qw(one two restored);
 is(usage('database, which'), "one|current\nrestored|current\ntwo|current", 'nobody needs the old root');
