@@ -58,6 +58,7 @@ typedef enum LgKeyState
 /* What became of a key, without unwrapping it; raises nothing, cached. */
 extern LgKeyState lg_key_state(uint32 key_id);
 /* LG004 if the database has no keyset yet (HINT: protect a table first). */
+extern bool lg_index_keys_here(void);
 extern const LgIndexKeys *lg_index_keys(void);
 /* False if the database has no keyset yet. */
 extern bool lg_keyset_id(uint8_t out[LG_KEYSET_BYTES]);
