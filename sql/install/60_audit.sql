@@ -41,7 +41,7 @@ CREATE TABLE listguard.open_read (
 );
 
 -- How far each node's spool has been drained into this database: the next record to read and the last number taken.
-CREATE TABLE listguard.progress (
+CREATE TABLE listguard.drained (
     node uuid PRIMARY KEY,
     segment int8 NOT NULL,
     byte_offset int8 NOT NULL,
@@ -106,7 +106,7 @@ DO $setup$
 BEGIN
     PERFORM listguard._audit_guard_on('listguard.audit');
     PERFORM listguard._audit_guard_on('listguard.open_read');
-    PERFORM listguard._audit_guard_on('listguard.progress');
+    PERFORM listguard._audit_guard_on('listguard.drained');
     PERFORM listguard._audit_partitions();
 END
 $setup$;

@@ -387,11 +387,11 @@ lg_progress_lock(LgSpoolPos *pos, uint64 *last_seq)
 	values[0] = UUIDPGetDatum((const pg_uuid_t *) lg_node_id());
 	values[1] = Int64GetDatum((int64) LG_POS_SEGMENT(oldest));
 	values[2] = Int64GetDatum((int64) LG_POS_OFFSET(oldest));
-	(void) run(&make, "INSERT INTO listguard.progress VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING",
+	(void) run(&make, "INSERT INTO listguard.drained VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING",
 			   3, types, values, NULL);
-	if (run(&lock, "SELECT segment, byte_offset, seq FROM listguard.progress WHERE node = $1 FOR UPDATE",
+	if (run(&lock, "SELECT segment, byte_offset, seq FROM listguard.drained WHERE node = $1 FOR UPDATE",
 			1, types, values, NULL) != 1)
-		elog(ERROR, "no row for this node in listguard.progress");
+		elog(ERROR, "no row for this node in listguard.drained");
 	tuple = SPI_tuptable->vals[0];
 	desc = SPI_tuptable->tupdesc;
 	*pos = LG_POS_MAKE(DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)),
@@ -411,7 +411,7 @@ lg_progress_set(LgSpoolPos pos, uint64 last_seq)
 	values[2] = Int64GetDatum((int64) LG_POS_OFFSET(pos));
 	values[3] = Int64GetDatum((int64) last_seq);
 	(void) run(&plan,
-			   "UPDATE listguard.progress SET segment = $2, byte_offset = $3, seq = $4 WHERE node = $1",
+			   "UPDATE listguard.drained SET segment = $2, byte_offset = $3, seq = $4 WHERE node = $1",
 			   4, types, values, NULL);
 }
 

@@ -4,7 +4,7 @@
  *		From the spool into listguard.audit, exactly once.
  *
  * Rows and progress are written in one transaction, under a lock on the row of
- * listguard's progress for this node, and only after the records they come
+ * listguard.drained for this node, and only after the records they come
  * from are on stable storage: a crash at any moment leaves either both or
  * neither, and never a row whose record is lost.  Numbers have no gaps; where
  * one is missing, or bytes cannot be read, an alarm event says so.

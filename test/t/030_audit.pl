@@ -105,9 +105,9 @@ for my $view (qw(audit reads refusals changes exports open_reads))
 	is(sqlstate("SET ROLE app; SELECT count(*) FROM listguard.$view"), '42501', "others do not read $view");
 }
 my $part = sql("SELECT tableoid::regclass FROM listguard.audit LIMIT 1");
-for my $table ('listguard.audit', $part, 'listguard.open_read', 'listguard.progress')
+for my $table ('listguard.audit', $part, 'listguard.open_read', 'listguard.drained')
 {
-	my $column = $table =~ /progress/ ? 'seq' : 'pid';
+	my $column = $table =~ /drained/ ? 'seq' : 'pid';
 	for my $write ("UPDATE $table SET $column = 1", "DELETE FROM $table", "TRUNCATE $table",
 		"INSERT INTO $table SELECT * FROM $table")
 	{
@@ -216,7 +216,7 @@ is(sql("SELECT count(*) FROM listguard.audit WHERE kind = 'alarm'"), '0', 'no al
 # Where the next record goes: what is drained is all there is.
 sub end_of_spool
 {
-	my ($segment, $offset) = split /\|/, drained('SELECT segment, byte_offset FROM listguard.progress');
+	my ($segment, $offset) = split /\|/, drained('SELECT segment, byte_offset FROM listguard.drained');
 	my ($dir) = grep { -d } glob "$spool/*";
 	return (sprintf('%s/%016X', $dir, $segment), $offset);
 }
@@ -236,7 +236,7 @@ sub lock_progress
 {
 	my $session = $node->background_psql('postgres');
 	$session->query_safe('BEGIN');
-	$session->query_safe('LOCK TABLE listguard.progress IN ACCESS EXCLUSIVE MODE');
+	$session->query_safe('LOCK TABLE listguard.drained IN ACCESS EXCLUSIVE MODE');
 	return $session;
 }
 
