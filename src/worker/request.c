@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "key/shred.h"
 #include "policy/registry.h"
 #include "shmem.h"
 #include "worker/workdb.h"
@@ -236,6 +237,9 @@ perform(void *arg)
 		case LG_WORK_PARTITIONS:
 			lg_drain_partitions();
 			break;
+		case LG_WORK_SHRED:
+			lg_shred_in_worker(atoi(req->value));
+			break;
 		default:
 			elog(ERROR, "unknown request %d to a listguard worker", (int) req->kind);
 	}
@@ -250,6 +254,21 @@ drain_all(void)
 		result = lg_worker_must_leave() ? LG_DRAIN_FAILED : lg_drain_batch();
 	while (result == LG_DRAIN_MORE);
 	return result == LG_DRAIN_IDLE;
+}
+
+static void
+perform_second(void *arg)
+{
+	lg_shred_remains_in_worker(atoi(((LgRequest *) arg)->value));
+}
+
+static bool
+serve(LgRequest *req)
+{
+	if (req->kind == LG_WORK_DRAIN)
+		return drain_all();
+	return lg_worker_transaction(perform, req) &&
+		(req->kind != LG_WORK_SHRED || lg_worker_transaction(perform_second, req));
 }
 
 static void
@@ -278,6 +297,6 @@ lg_request_serve(void)
 
 	if (slot < 0)
 		return false;
-	finish(slot, req.kind == LG_WORK_DRAIN ? drain_all() : lg_worker_transaction(perform, &req));
+	finish(slot, serve(&req));
 	return true;
 }

@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "key/shred.h"
 #include "shmem.h"
 #include "worker/workdb.h"
 
@@ -405,6 +406,7 @@ work_loop(void)
 		bool		wanted = pg_atomic_read_u32(&self->wanted) != 0;
 
 		keep_partitions(&partitions_due);
+		lg_shred_check();
 		CHECK_FOR_INTERRUPTS();
 		if (served || (drained && asked))
 			last = GetCurrentTimestamp();
