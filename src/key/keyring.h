@@ -17,12 +17,19 @@
 
 /* ---- rootkey.c ---- */
 
-/* The launcher calls this: reads file or runs command, fills the segment. LOGs why not. */
+/* The launcher calls this: reads the current and the old root, fills the segment.  LOGs why not. */
 extern bool lg_rootkey_load(void);
-/* Copies the root whose id is given (NULL: the current one) into out; LG004 if it cannot be had. Caller wipes. */
+/* Copies the root whose id is given (NULL: the current one) into out; LG004 if it cannot be had.  Caller wipes. */
 extern void lg_rootkey_get(uint8_t out[LG_KEY_BYTES], const uint8_t *root_id);
 /* False, raising nothing, where it cannot be had now. */
 extern bool lg_rootkey_available(void);
+/* False while a root key that the settings name is missing: the launcher tries again. */
+extern bool lg_rootkey_complete(void);
+
+/* ---- usage.c ---- */
+
+/* In a worker: which roots the keys of this database need, for root_key_usage(). */
+extern void lg_root_usage_answer(char *out, Size size);
 
 /* ---- keyring.c ---- */
 
