@@ -263,7 +263,7 @@ perform(void *arg)
 			lg_list_create_in_worker(req->relid, req->has_value ? req->value : NULL);
 			break;
 		case LG_WORK_BIND:
-			lg_bind_in_worker();
+			lg_bind_names();
 			break;
 		case LG_WORK_PARTITIONS:
 			lg_drain_partitions();
