@@ -86,7 +86,8 @@ CREATE FUNCTION listguard._column_dependents(relation regclass, name name)
     FROM d JOIN pg_publication_rel pr ON d.classid = 'pg_publication_rel'::regclass AND pr.oid = d.objid JOIN pg_publication p ON p.oid = pr.prpubid
     UNION ALL
     SELECT 'publication', format('%I', p.pubname), 'changes', 'changes', 'subscribers get the sealed values'
-    FROM pg_publication p WHERE EXISTS (SELECT FROM pg_publication_tables t JOIN m ON t.pubname = p.pubname AND format('%I.%I', t.schemaname, t.tablename)::regclass = m.oid)
+    FROM pg_publication p WHERE EXISTS (SELECT FROM pg_publication_tables t JOIN m ON t.pubname = p.pubname AND format('%I.%I', t.schemaname, t.tablename)::regclass = m.oid
+                        WHERE _column_dependents.name = ANY (t.attnames))
       AND NOT EXISTS (SELECT FROM d JOIN pg_publication_rel pr ON d.classid = 'pg_publication_rel'::regclass AND pr.oid = d.objid WHERE pr.prpubid = p.oid)
     UNION ALL
     SELECT 'partition key', m.oid::regclass::text, 'refused', 'refused', 'the table is partitioned by the column'

@@ -65,11 +65,11 @@ COMMENT ON FUNCTION listguard._shadow_name(oid, name) IS
     'name of the column that protect_online fills for another';
 
 -- The tables of a tree that hold rows.
-CREATE FUNCTION listguard._leaves(relation oid) RETURNS SETOF oid
+CREATE FUNCTION listguard._online_leaves(relation oid) RETURNS SETOF oid
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.oid FROM listguard._members(_leaves.relation) m JOIN pg_class c ON c.oid = m WHERE c.relkind = 'r' ORDER BY 1
+    SELECT c.oid FROM listguard._members(_online_leaves.relation) m JOIN pg_class c ON c.oid = m WHERE c.relkind = 'r' ORDER BY 1
 $$;
-COMMENT ON FUNCTION listguard._leaves(oid) IS 'the tables of a partition tree that hold rows';
+COMMENT ON FUNCTION listguard._online_leaves(oid) IS 'the tables of a partition tree that hold rows';
 
 -- Arguments of the trigger on one leaf: the list column's number or 0, then pairs of column and shadow.
 CREATE FUNCTION listguard._shadow_numbers(relation oid, leaf oid, columns name[], list_column name) RETURNS int2[]
@@ -214,7 +214,7 @@ BEGIN
     IF parts IS NOT NULL THEN
         PERFORM listguard._as_owner(relation, format('ALTER TABLE %s %s', relation, parts));
     END IF;
-    FOR leaf IN SELECT l FROM listguard._leaves(relation) l
+    FOR leaf IN SELECT l FROM listguard._online_leaves(relation) l
                 WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = l AND t.tgname = '~listguard_shadow')
     LOOP
         PERFORM listguard._internal(format('CREATE TRIGGER "~listguard_shadow" BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION listguard.shadow_row(%s)',
@@ -236,7 +236,7 @@ DECLARE
     at jsonb;
     r record;
 BEGIN
-    FOR leaf IN SELECT l FROM listguard._leaves(relation) l
+    FOR leaf IN SELECT l FROM listguard._online_leaves(relation) l
     LOOP
         at := job.position->'members'->leaf::text;
         IF at IS NULL THEN
@@ -421,17 +421,20 @@ CREATE FUNCTION listguard._online_take_index(o jsonb) RETURNS void
 DECLARE
     member regclass := (o->>'member')::oid::regclass;
     full_name text := format('%I.%I', o->>'schema', o->>'name');
+    kind text := CASE o->>'contype' WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END;
 BEGIN
-    IF o->>'contype' IS NOT NULL AND o->>'relkind' = 'r' AND o->>'parent' IS NULL THEN
-        PERFORM listguard._as_owner(member, format('ALTER TABLE %s ADD CONSTRAINT %I %s USING INDEX %I%s', member, o->>'name',
-            CASE o->>'contype' WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END, o->>'shadow', o->>'deferrable'));
+    IF o->>'contype' IS NOT NULL AND o->>'relkind' = 'p' THEN
+        PERFORM listguard._as_owner(member, format('ALTER TABLE ONLY %s ADD CONSTRAINT %I %s %s%s', member, o->>'name', kind, o->>'keys', o->>'deferrable'));
     ELSE
         PERFORM listguard._as_owner(member, format('ALTER INDEX %I.%I RENAME TO %I', o->>'schema', o->>'shadow', o->>'name'));
+        IF o->>'contype' IS NOT NULL THEN
+            PERFORM listguard._as_owner(member, format('ALTER TABLE ONLY %s ADD CONSTRAINT %I %s USING INDEX %I%s', member, o->>'name', kind, o->>'name', o->>'deferrable'));
+        END IF;
     END IF;
     IF o->>'comment' IS NOT NULL THEN
         PERFORM listguard._as_owner(member, format('COMMENT ON INDEX %s IS %L', full_name, o->>'comment'));
     END IF;
-    IF o->>'concomment' IS NOT NULL AND o->>'parent' IS NULL THEN
+    IF o->>'concomment' IS NOT NULL THEN
         PERFORM listguard._as_owner(member, format('COMMENT ON CONSTRAINT %I ON %s IS %L', o->>'name', member, o->>'concomment'));
     END IF;
     IF (o->>'clustered')::boolean THEN
@@ -453,7 +456,11 @@ CREATE FUNCTION listguard._online_index_facts(relation regclass, columns name[])
         'deferrable', CASE WHEN k.condeferrable THEN ' DEFERRABLE' || CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' ELSE '' END ELSE '' END,
         'comment', obj_description(x.index, 'pg_class'), 'concomment', obj_description(k.oid, 'pg_constraint'),
         'clustered', i.indisclustered, 'replident', i.indisreplident, 'primary', i.indisprimary,
-        'command', CASE WHEN m.relkind = 'p' THEN listguard._shadow_index_command(relation, x.index, columns, false) END)
+        'keys', CASE WHEN i.indnullsnotdistinct THEN 'NULLS NOT DISTINCT ' ELSE '' END || (
+            SELECT format('(%s)', string_agg(quote_ident(a.attname), ', ' ORDER BY u.n) FILTER (WHERE u.n <= i.indnkeyatts))
+                || coalesce(' INCLUDE (' || string_agg(quote_ident(a.attname), ', ' ORDER BY u.n) FILTER (WHERE u.n > i.indnkeyatts) || ')', '')
+            FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(att, n) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.att),
+        'command', CASE WHEN m.relkind = 'p' AND k.oid IS NULL THEN listguard._shadow_index_command(relation, x.index, columns, false) END)
     FROM listguard._indexes_over(relation, columns, '{r,p}') x
     JOIN pg_index i ON i.indexrelid = x.index JOIN pg_class c ON c.oid = x.index JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_class m ON m.oid = x.member LEFT JOIN pg_constraint k ON k.conindid = x.index AND k.contype IN ('p', 'u') AND k.conrelid = x.member
@@ -497,7 +504,7 @@ COMMENT ON FUNCTION listguard._online_take_columns(regclass, name[]) IS
 -- False: something has changed meanwhile, and an earlier phase has to look at it again.
 CREATE FUNCTION listguard._online_ready(relation regclass, columns name[]) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT NOT EXISTS (SELECT FROM listguard._leaves(relation) l
+    SELECT NOT EXISTS (SELECT FROM listguard._online_leaves(relation) l
                        WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = l AND t.tgname = '~listguard_shadow' AND t.tgenabled = 'A'))
        AND NOT EXISTS (SELECT FROM listguard._indexes_over(relation, columns, '{r}') x
                        WHERE NOT EXISTS (SELECT FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
@@ -516,7 +523,8 @@ DECLARE
     facts jsonb[];
     o jsonb;
     leaf oid;
-    child text;
+    parent text;
+    check_name name;
 BEGIN
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', relation);
     LOCK TABLE listguard.protected_table IN SHARE ROW EXCLUSIVE MODE;
@@ -530,15 +538,18 @@ BEGIN
     facts := ARRAY(SELECT listguard._online_index_facts(relation, columns));
     IF list_column IS NOT NULL THEN
         PERFORM listguard._as_owner(relation, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', relation, list_column));
-        PERFORM listguard._as_owner(relation, format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', relation, listguard._shadow_name(relation, list_column) || '_check'));
+        check_name := listguard._shadow_name(relation, list_column) || '_check';
+        IF EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = relation AND c.conname = check_name) THEN
+            PERFORM listguard._as_owner(relation, format('ALTER TABLE %s DROP CONSTRAINT %I', relation, check_name));
+        END IF;
     END IF;
     FOREACH o IN ARRAY facts
     LOOP
-        IF o->>'relkind' = 'p' THEN
+        IF o->>'command' IS NOT NULL THEN
             PERFORM listguard._as_owner(relation, o->>'command');
         END IF;
     END LOOP;
-    FOR leaf IN SELECT listguard._leaves(relation)
+    FOR leaf IN SELECT listguard._online_leaves(relation)
     LOOP
         PERFORM listguard._internal(format('DROP TRIGGER "~listguard_shadow" ON %s', leaf::regclass));
     END LOOP;
@@ -550,14 +561,8 @@ BEGIN
     FOREACH o IN ARRAY facts
     LOOP
         IF o->>'parent' IS NOT NULL THEN
-            SELECT format('%I.%I', p->>'schema', p->>'name') INTO child FROM unnest(facts) p WHERE p->>'index' = o->>'parent';
-            PERFORM listguard._as_owner(relation, format('ALTER INDEX %s ATTACH PARTITION %I.%I', child, o->>'schema', o->>'name'));
-        END IF;
-    END LOOP;
-    FOREACH o IN ARRAY facts
-    LOOP
-        IF o->>'relkind' = 'p' AND o->>'contype' IS NOT NULL AND o->>'parent' IS NULL THEN
-            RAISE NOTICE 'constraint "%" of partitioned table % is a unique index now', o->>'name', (o->>'member')::oid::regclass;
+            SELECT format('%I.%I', p->>'schema', p->>'name') INTO parent FROM unnest(facts) p WHERE p->>'index' = o->>'parent';
+            PERFORM listguard._as_owner(relation, format('ALTER INDEX %s ATTACH PARTITION %I.%I', parent, o->>'schema', o->>'name'));
         END IF;
     END LOOP;
     UPDATE listguard.protected_table p SET mode = 'enforce' WHERE p.relation = relname;
@@ -638,7 +643,7 @@ BEGIN
         PERFORM listguard._online_columns(relation, columns, list_column);
         RETURN listguard._online_phase(job, 'fill');
     WHEN 'fill' THEN
-        IF EXISTS (SELECT FROM listguard._leaves(relation) l
+        IF EXISTS (SELECT FROM listguard._online_leaves(relation) l
                    WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = l AND t.tgname = '~listguard_shadow')) THEN
             PERFORM listguard._online_columns(relation, columns, list_column);
             RETURN listguard._online_phase(job, 'fill');
