@@ -23,6 +23,7 @@
 
 #include "common/normal.h"
 #include "key/keyring.h"
+#include "policy/home.h"
 #include "policy/registry.h"
 #include "type/type.h"
 #include "worker/worker.h"
@@ -191,6 +192,7 @@ listguard_email_domain(PG_FUNCTION_ARGS)
 
 	lg_require_preload();
 	lg_sealed_view(&view, (struct varlena *) PG_GETARG_VARLENA_PP(0));
+	lg_home_require();
 	if (!lg_grant_on_list(GetUserId(), lg_key_list(view.key_id), LG_PRIV_DOMAIN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

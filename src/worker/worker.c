@@ -34,6 +34,8 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "policy/home.h"
+#include "policy/registry.h"
 #include "shmem.h"
 #include "worker/workdb.h"
 
@@ -391,6 +393,30 @@ keep_partitions(TimestampTz *due)
 }
 
 static void
+bind_all(void *arg)
+{
+	(void) arg;
+	lg_bind_in_worker();
+	lg_home_in_worker();
+}
+
+/*
+ * keep_bound
+ *		First at the start, and when the registry has changed: names and home
+ *		that a restore or a copy has left to be noted.
+ */
+static void
+keep_bound(void)
+{
+	static uint64 done = 0;
+
+	if (done == lg_registry_generation)
+		return;
+	(void) lg_worker_transaction(bind_all, NULL);
+	done = lg_registry_generation;
+}
+
+static void
 work_loop(void)
 {
 	TimestampTz partitions_due = 0;
@@ -405,6 +431,7 @@ work_loop(void)
 		bool		wanted = pg_atomic_read_u32(&self->wanted) != 0;
 
 		keep_partitions(&partitions_due);
+		keep_bound();
 		CHECK_FOR_INTERRUPTS();
 		if (served || (drained && asked))
 			last = GetCurrentTimestamp();
