@@ -340,6 +340,14 @@ CREATE FUNCTION listguard._sealing_of(type oid) RETURNS text
     FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = type
 $$;
 
+-- Is a column part of the partition key of the table or of a partition?
+CREATE FUNCTION listguard._partitions_by(relation oid, name name) RETURNS boolean
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM listguard._members(relation) m JOIN pg_partitioned_table p ON p.partrelid = m
+                   JOIN pg_attribute a ON a.attrelid = m AND a.attname = _partitions_by.name
+                   WHERE a.attnum = ANY (p.partattrs::int2[]))
+$$;
+
 -- What would keep the plaintext of an address column, or break when it is sealed.
 CREATE FUNCTION listguard._check_address_column(relation regclass, name name) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -351,6 +359,11 @@ BEGIN
     IF listguard._sealing_of(type) IS NULL THEN
         RAISE EXCEPTION 'column "%" of type % cannot be sealed', name, format_type(type, NULL)
             USING ERRCODE = 'datatype_mismatch', HINT = 'An address column is text, varchar, char, citext or of a sealed type.';
+    END IF;
+    IF listguard._sealing_of(type) = 'text' AND listguard._partitions_by(relation, name) THEN
+        RAISE EXCEPTION 'table % is partitioned by column "%"', relation, name
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Make a table that is partitioned by the hash of a sealed_email column, move the rows and protect it.';
     END IF;
     SELECT i.indexrelid::regclass::text INTO bad
     FROM pg_index i JOIN listguard._members(relation) m ON i.indrelid = m
@@ -452,12 +465,30 @@ BEGIN
 END
 $$;
 
+-- Columns that rows are partitioned by keep their type, without the list's number: their values are sealed anew where
+-- they lie.  Token and partition stay; no trigger of the user's fires.
+CREATE FUNCTION listguard._reseal_in_place(relation regclass, assignments text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    role text := current_setting('session_replication_role');
+BEGIN
+    PERFORM set_config('session_replication_role', 'replica', true);
+    -- forced again by _guard_table
+    PERFORM listguard._internal(format('ALTER TABLE ONLY %s NO FORCE ROW LEVEL SECURITY', relation));
+    PERFORM listguard._as_owner(relation, format('UPDATE %s SET %s', relation, assignments));
+    PERFORM set_config('session_replication_role', role, true);
+END
+$$;
+
 -- One ALTER TABLE for all columns: one rewrite.
 CREATE FUNCTION listguard._convert(relation regclass, columns name[], list_column name, list_no int4) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     parts text[] := '{}';
+    in_place text[] := '{}';
     c record;
+    with_domain name[] := (SELECT p.domain_columns FROM listguard.protected_table p WHERE p.relation = listguard._relation_name(_convert.relation));
+    value text;
     number text := CASE WHEN list_column IS NULL THEN list_no::text
                         ELSE format('listguard._list_number(%s, %I::text)', relation::oid, list_column) END;
 BEGIN
@@ -465,11 +496,18 @@ BEGIN
         SELECT a.attname, listguard._sealing_of(a.atttypid) AS sealing FROM pg_attribute a
         WHERE a.attrelid = relation AND a.attname = ANY (columns) ORDER BY a.attnum
     LOOP
-        parts := parts || format('ALTER COLUMN %I TYPE listguard.%s%s USING listguard.%s(%I%s, %s)', c.attname,
-            CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END,
-            CASE WHEN list_column IS NULL THEN format('(%s)', list_no) END,
-            CASE c.sealing WHEN 'sealed_lookup' THEN '_seal_lookup' WHEN 'sealed_text' THEN '_seal_text' ELSE '_seal' END,
+        value := format('listguard.%s(%I%s, %s)', CASE c.sealing WHEN 'sealed_lookup' THEN '_seal_lookup' WHEN 'sealed_text' THEN '_seal_text' ELSE '_seal' END,
             c.attname, CASE c.sealing WHEN 'text' THEN '::text' END, number);
+        IF with_domain <> '{}' AND c.sealing IN ('text', 'sealed_email') THEN
+            value := format('listguard._set_domain(%s, %L)', value, c.attname = ANY (with_domain));
+        END IF;
+        IF listguard._partitions_by(relation, c.attname) THEN
+            in_place := in_place || format('%I = %s', c.attname, value);
+            CONTINUE;
+        END IF;
+        parts := parts || format('ALTER COLUMN %I TYPE listguard.%s%s USING %s', c.attname,
+            CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END,
+            CASE WHEN list_column IS NULL THEN format('(%s)', list_no) END, value);
         RAISE NOTICE 'column "%" becomes %', c.attname, CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END;
     END LOOP;
     IF list_column IS NOT NULL THEN
@@ -477,6 +515,9 @@ BEGIN
     END IF;
     IF parts <> '{}' THEN
         PERFORM listguard._as_owner(relation, format('ALTER TABLE %s %s', relation, array_to_string(parts, ', ')));
+    END IF;
+    IF in_place <> '{}' THEN
+        PERFORM listguard._reseal_in_place(relation, array_to_string(in_place, ', '));
     END IF;
 END
 $$;
@@ -597,9 +638,6 @@ BEGIN
     IF protect.relation IS NULL THEN
         RAISE EXCEPTION 'no relation is given' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF protect.domain_columns IS NOT NULL THEN
-        RAISE EXCEPTION 'domain columns are not supported yet' USING ERRCODE = 'feature_not_supported';
-    END IF;
     PERFORM listguard._check_protect(protect.relation, protect.address_columns, protect.list_column, protect.open_columns,
         protect.bulk_threshold, protect.mode, protect.audit);
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', protect.relation);
@@ -607,6 +645,7 @@ BEGIN
     -- once more, now that nobody can change it
     PERFORM listguard._check_protect(protect.relation, protect.address_columns, protect.list_column, protect.open_columns,
         protect.bulk_threshold, protect.mode, protect.audit);
+    PERFORM listguard._check_domain_columns(protect.relation, protect.address_columns, protect.domain_columns);
     PERFORM listguard._ensure_keyset();
     SELECT array_agg(a.attname ORDER BY a.attnum) INTO columns FROM pg_attribute a
     WHERE a.attrelid = protect.relation AND a.attnum > 0 AND NOT a.attisdropped
@@ -617,14 +656,19 @@ BEGIN
     PERFORM listguard._bind('relation', listguard._relation_name(protect.relation), protect.relation::oid);
     SELECT * INTO was FROM listguard.protected_table p WHERE p.relation = listguard._relation_name(protect.relation);
     row := listguard._register(protect.relation, columns, protect.list_column, protect.open_columns, protect.bulk_threshold, protect.mode, protect.audit);
+    UPDATE listguard.protected_table p
+    SET domain_columns = ARRAY(SELECT c FROM unnest(p.domain_columns || protect.domain_columns) c GROUP BY c ORDER BY c)
+    WHERE p.relation = row.relation AND protect.domain_columns <> '{}';
     PERFORM listguard._convert(protect.relation, ARRAY(SELECT unnest(columns) EXCEPT SELECT unnest(was.sealed_columns)), row.list_column, row.list_no);
+    PERFORM listguard._seal_domains(protect.relation, ARRAY(SELECT c FROM unnest(protect.domain_columns) c
+        WHERE c = ANY (was.sealed_columns) AND c <> ALL (was.domain_columns)));
     PERFORM listguard._guard_table(m::regclass) FROM listguard._members(protect.relation) m;
     IF was.relation IS NULL THEN
         PERFORM listguard._take_over_privileges(protect.relation, protect.keep_access);
     END IF;
     PERFORM listguard._sync_role(protect.relation, g.role) FROM (SELECT DISTINCT role FROM listguard.access_grant WHERE relation = row.relation) g
     WHERE EXISTS (SELECT FROM pg_roles r WHERE r.rolname = g.role);
-    PERFORM listguard._event('setting', row.relation, jsonb_build_object('protect', columns, 'list_column', row.list_column,
+    PERFORM listguard._event('setting', row.relation, jsonb_build_object('protect', columns, 'list_column', row.list_column, 'domain_columns', protect.domain_columns,
         'bulk_threshold', row.bulk_threshold, 'mode', row.mode, 'audit', row.audit, 'keep_access', protect.keep_access));
     RAISE NOTICE 'table % is protected: nobody reads it without a grant, its owner included', row.relation
         USING HINT = 'Give access with listguard.grant_access().';
@@ -652,7 +696,9 @@ BEGIN
         RAISE EXCEPTION 'a table may have 16 sealed columns' USING ERRCODE = 'program_limit_exceeded';
     END IF;
     IF columns <> row.sealed_columns THEN
-        UPDATE listguard.protected_table p SET sealed_columns = columns WHERE p.relation = relname;
+        UPDATE listguard.protected_table p
+        SET sealed_columns = columns, domain_columns = ARRAY(SELECT c FROM unnest(p.domain_columns) c WHERE c = ANY (columns))
+        WHERE p.relation = relname;
         PERFORM listguard._convert(_catch_up.relation::regclass, ARRAY(SELECT unnest(columns) EXCEPT SELECT unnest(row.sealed_columns)),
                                    row.list_column, row.list_no);
     END IF;

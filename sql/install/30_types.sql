@@ -65,6 +65,10 @@ CREATE FUNCTION listguard._seal(listguard.sealed_email, integer) RETURNS listgua
     AS 'MODULE_PATHNAME', 'listguard_sealed_reseal' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION listguard._seal(listguard.sealed_email, integer) IS
     'for protect: seals a value anew under the list of this number';
+CREATE FUNCTION listguard._set_domain(listguard.sealed_email, boolean) RETURNS listguard.sealed_email
+    AS 'MODULE_PATHNAME', 'listguard_set_domain' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION listguard._set_domain(listguard.sealed_email, boolean) IS
+    'for protect: the same value with the token of its domain, or without';
 CREATE FUNCTION listguard.domain(listguard.sealed_email) RETURNS text
     AS 'MODULE_PATHNAME', 'listguard_email_domain' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION listguard.domain(listguard.sealed_email) IS

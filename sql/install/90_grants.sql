@@ -28,7 +28,7 @@ BEGIN
         SELECT p.oid FROM pg_catalog.pg_proc p
         WHERE p.pronamespace OPERATOR(pg_catalog.=) 'listguard'::pg_catalog.regnamespace
           AND (p.proname OPERATOR(pg_catalog.~) '^sealed_(email|lookup|text)_(from|to|coerce|eq$|ne$|hash$)' OR
-               p.proname OPERATOR(pg_catalog.=) ANY ('{domain,seal_row,_seal,_seal_lookup,_seal_text}'))
+               p.proname OPERATOR(pg_catalog.=) ANY ('{domain,_set_domain,seal_row,_seal,_seal_lookup,_seal_text}'))
     LOOP
         EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', f);
     END LOOP;

@@ -5,8 +5,8 @@
  *		one event for each statement, in the same transaction.
  *
  * The event's detail holds a digest of the tokens in the sealed columns: the
- * sum modulo 2^128 of BLAKE2b-128 of each row's tokens, so that it does not
- * depend on the order of rows and needs no memory.  It is keyed with the audit
+ * sum modulo 2^128 of SipHash-2-4-128 of each row's tokens, so that it does not
+ * depend on the order of rows and needs no memory.  Its key is made of the audit
  * key: the event of a single row cannot be joined with a table.
  *
  *-------------------------------------------------------------------------
@@ -33,11 +33,12 @@
 #include "utils/tuplestore.h"
 
 #include "audit/record.h"
-#include "common/value.h"
+#include "common/kdf.h"
 #include "key/keyring.h"
 #include "policy/registry.h"
 
 #define DIGEST_BYTES	16
+#define COLUMN_BYTES	(3 + LG_TOKEN_BYTES)	/* one column's part of what is hashed */
 
 /* The sealed columns of one relation. */
 typedef struct Columns
@@ -89,52 +90,68 @@ note_list(Summary *sum, uint32 key_id)
 		sum->lists[sum->n_lists++] = list_no;
 }
 
-/* Column number, then the token, or as much as says that there is none. */
-static void
-hash_column(crypto_generichash_state *hash, Summary *sum, AttrNumber column, TupleTableSlot *slot)
+/*
+ * put_column
+ *		Column number, then the token, or as much as says that there is none;
+ *		returns how many bytes that is.
+ */
+static size_t
+put_column(uint8_t out[COLUMN_BYTES], Summary *sum, AttrNumber column, TupleTableSlot *slot)
 {
 	bool		isnull;
 	Datum		datum = slot_getattr(slot, column, &isnull);
 	struct varlena *value;
 	LgValueView view;
-	uint8_t		head[3] = {(uint8_t) (column >> 8), (uint8_t) column, 0};
+	size_t		n = 3;
 
+	out[0] = (uint8_t) (column >> 8);
+	out[1] = (uint8_t) column;
+	out[2] = 0;
 	if (isnull)
-	{
-		crypto_generichash_update(hash, head, sizeof(head));
-		return;
-	}
+		return n;
 	value = PG_DETOAST_DATUM_PACKED(datum);
 	if (lg_value_parse(&view, (const uint8_t *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) == LG_OK)
 	{
 		note_list(sum, view.key_id);
-		head[2] = view.token ? 2 : 1;
-		crypto_generichash_update(hash, head, sizeof(head));
+		out[2] = view.token ? 2 : 1;
 		if (view.token)
-			crypto_generichash_update(hash, view.token, LG_TOKEN_BYTES);
+		{
+			memcpy(out + n, view.token, LG_TOKEN_BYTES);
+			n += LG_TOKEN_BYTES;
+		}
 	}
 	if ((void *) value != DatumGetPointer(datum))
 		pfree(value);
+	return n;
 }
 
 static void
-add_row(Summary *sum, const Columns *columns, TupleTableSlot *slot)
+add_row(Summary *sum, const Columns *columns, const uint8_t *key, TupleTableSlot *slot)
 {
-	crypto_generichash_state hash;
+	uint8_t		bytes[LG_MAX_SEALED_COLUMNS * COLUMN_BYTES];
 	uint64		row[2];
+	size_t		n = 0;
 	int			i;
 
 	sum->rows++;
 	if (columns->n == 0)
 		return;
-	/* The key is used before any other look into the key ring. */
-	crypto_generichash_init(&hash, lg_index_keys()->audit, LG_KEY_BYTES, DIGEST_BYTES);
 	for (i = 0; i < columns->n; i++)
-		hash_column(&hash, sum, columns->at[i], slot);
-	crypto_generichash_final(&hash, (unsigned char *) row, DIGEST_BYTES);
-	sodium_memzero(&hash, sizeof(hash));
+		n += put_column(bytes + n, sum, columns->at[i], slot);
+	crypto_shorthash_siphashx24((unsigned char *) row, bytes, n, key);
 	sum->sum[0] += row[0];
 	sum->sum[1] += row[1] + (sum->sum[0] < row[0] ? 1 : 0);
+}
+
+/* The digest's own key; the caller wipes it. */
+static void
+digest_key(uint8_t key[crypto_shorthash_siphashx24_KEYBYTES])
+{
+	uint8_t		subkey[LG_KEY_BYTES];
+
+	lg_kdf_subkey(subkey, lg_index_keys()->audit, "listguard v1 change digest");
+	memcpy(key, subkey, crypto_shorthash_siphashx24_KEYBYTES);
+	sodium_memzero(subkey, sizeof(subkey));
 }
 
 /* One transition table being read; rows is NULL where the statement has none. */
@@ -146,6 +163,8 @@ typedef struct Side
 	Columns		columns;
 	int			pointer;
 	Summary		sum;
+	bool		has_key;
+	uint8_t		key[crypto_shorthash_siphashx24_KEYBYTES];
 } Side;
 
 static void
@@ -156,7 +175,9 @@ side_open(Side *side, const char *name, Tuplestorestate *rows, Relation rel)
 	side->rows = rows;
 	if (rows == NULL)
 		return;
-	find_columns(RelationGetDescr(rel), &side->columns);
+	/* Rows restored or replicated before the keys are counted, without a digest. */
+	if (lg_index_keys_here())
+		find_columns(RelationGetDescr(rel), &side->columns);
 	side->slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsMinimalTuple);
 	side->pointer = tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND);
 	tuplestore_select_read_pointer(rows, side->pointer);
@@ -174,8 +195,13 @@ side_next(Side *side)
 	CHECK_FOR_INTERRUPTS();
 	tuplestore_select_read_pointer(side->rows, side->pointer);
 	there = tuplestore_gettupleslot(side->rows, true, false, side->slot);
+	if (there && side->columns.n > 0 && !side->has_key)
+	{
+		digest_key(side->key);
+		side->has_key = true;
+	}
 	if (there)
-		add_row(&side->sum, &side->columns, side->slot);
+		add_row(&side->sum, &side->columns, side->key, side->slot);
 	return there;
 }
 
@@ -192,6 +218,7 @@ side_close(Side *side)
 {
 	if (side->rows == NULL)
 		return;
+	sodium_memzero(side->key, sizeof(side->key));
 	tuplestore_select_read_pointer(side->rows, 0);
 	ExecDropSingleTupleTableSlot(side->slot);
 }

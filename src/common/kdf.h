@@ -3,7 +3,7 @@
  * kdf.h
  *		Labelled hashes under a key: subkeys, tokens and nonces.
  *
- * Internal to src/common.  docs/formats.md has the labels and the reasons.
+ * For src/common, and for audit/change.c.  docs/formats.md has the labels and the reasons.
  *
  *-------------------------------------------------------------------------
  */

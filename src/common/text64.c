@@ -13,6 +13,8 @@
  */
 #include "common/text64.h"
 
+#include <string.h>
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 #define X	0xFF
@@ -35,17 +37,33 @@ static const uint8_t value_of[256] = {
 	X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X
 };
 
+/* Two characters for each 12 bits; filled at the first use, no process here has threads. */
+static char pairs[4096][2];
+static bool pairs_ready = false;
+
+static void
+make_pairs(void)
+{
+	for (int i = 0; i < 4096; i++)
+	{
+		pairs[i][0] = alphabet[i >> 6];
+		pairs[i][1] = alphabet[i & 63];
+	}
+	pairs_ready = true;
+}
+
 char *
 lg_text64_encode(char *out, const uint8_t *in, size_t len)
 {
+	if (!pairs_ready)
+		make_pairs();
 	for (; len >= 3; len -= 3, in += 3)
 	{
 		uint32_t	v = (uint32_t) in[0] << 16 | (uint32_t) in[1] << 8 | in[2];
 
-		*out++ = alphabet[v >> 18];
-		*out++ = alphabet[v >> 12 & 63];
-		*out++ = alphabet[v >> 6 & 63];
-		*out++ = alphabet[v & 63];
+		memcpy(out, pairs[v >> 12], 2);
+		memcpy(out + 2, pairs[v & 4095], 2);
+		out += 4;
 	}
 	if (len > 0)
 	{

@@ -321,6 +321,21 @@ lg_key_state(uint32 key_id)
 }
 
 /*
+ * lg_index_keys_here
+ *		Does this database have an index key?  While a restore is under way, or
+ *		where only replicated rows come in, it may have none.
+ */
+bool
+lg_index_keys_here(void)
+{
+	uint8		wrapped[LG_WRAPPED_BYTES];
+	uint8		keyset[LG_KEYSET_BYTES];
+
+	refresh();
+	return cache.index_ready || (lg_keyset_id(keyset) && lg_index_row_read(wrapped) != 0);
+}
+
+/*
  * lg_index_keys
  *		Token keys of the newest epoch; LG004 without keyset or root key.
  *

@@ -78,6 +78,19 @@ renamed(RenameStmt *stmt)
 	}
 }
 
+/* Triggers were enabled: ours fire on replicas too, whatever was said. */
+static void
+keep_always(Oid relid)
+{
+	Oid			types[] = {OIDOID};
+	Datum		values[1];
+
+	if (!OidIsValid(relid))
+		return;
+	values[0] = ObjectIdGetDatum(relid);
+	(void) lg_registry_execute("SELECT listguard._keep_always($1)", 1, types, values);
+}
+
 static void
 altered(AlterTableStmt *stmt)
 {
@@ -95,6 +108,12 @@ altered(AlterTableStmt *stmt)
 			case AT_AttachPartition:
 			case AT_AddInherit:
 				catch_up(relation_of(stmt->relation));
+				return;
+			case AT_EnableTrig:
+			case AT_EnableTrigAll:
+			case AT_EnableTrigUser:
+			case AT_EnableReplicaTrig:
+				keep_always(relation_of(stmt->relation));
 				return;
 			default:
 				break;

@@ -383,14 +383,30 @@ bypasses_rls(Oid userid)
 
 /*
  * lg_has_backup
- *		May the role take the whole database as it is stored?
+ *		May the role take the whole database as it is stored?  Asked for every
+ *		armour, so the last answer is kept for one generation of the registry.
  */
 bool
 lg_has_backup(Oid userid)
 {
-	if (superuser_arg(userid))
-		return true;
-	return bypasses_rls(userid) && lg_grant_anywhere(userid, LG_PRIV_BACKUP);
+	static uint64 generation = 0;
+	static Oid	last_user = InvalidOid;
+	static bool last_answer = false;
+	uint64		before = lg_registry_generation;
+	bool		answer;
+
+	if (generation == before && last_user == userid)
+		return last_answer;
+	answer = superuser_arg(userid) ||
+		(bypasses_rls(userid) && lg_grant_anywhere(userid, LG_PRIV_BACKUP));
+	/* Without the extension nothing would tell us of a change. */
+	if (lg_extension_present() && before == lg_registry_generation)
+	{
+		generation = before;
+		last_user = userid;
+		last_answer = answer;
+	}
+	return answer;
 }
 
 /*

@@ -52,6 +52,7 @@
 #define Anum_list_column	3
 #define Anum_sealed_columns 4
 #define Anum_open_columns	5
+#define Anum_domain_columns 6
 #define Anum_bulk_threshold 7
 #define Anum_mode			8
 #define Anum_audit			9
@@ -410,6 +411,7 @@ load_row(HeapTuple tuple, TupleDesc desc, void *arg)
 	row->list_no = (int32) lg_registry_int(tuple, Anum_list_no, desc, 0);
 	row->list_column = lg_registry_text(tuple, Anum_list_column, desc);
 	row->open_columns = names_of(tuple, Anum_open_columns, desc);
+	row->domain_columns = names_of(tuple, Anum_domain_columns, desc);
 	row->bulk_threshold = lg_registry_int(tuple, Anum_bulk_threshold, desc, -1);
 	((Row *) row)->own_threshold = row->bulk_threshold >= 0;
 	row->alert_only = strcmp(lg_registry_text(tuple, Anum_mode, desc), "alert") == 0;

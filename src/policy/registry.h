@@ -36,6 +36,7 @@ typedef struct LgProtected
 	char	   *list_column;	/* NULL: the table is one list */
 	int			n_sealed;
 	char	   *sealed[LG_MAX_SEALED_COLUMNS];
+	List	   *domain_columns; /* of char *; addresses there carry a domain token */
 	List	   *open_columns;	/* of char *; may be read without charge */
 	int64		bulk_threshold; /* rows; -1: as listguard.bulk_threshold says now */
 	bool		alert_only;		/* mode 'alert' */

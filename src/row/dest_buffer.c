@@ -45,22 +45,17 @@ lg_dest_is_client(DestReceiver *dest)
 	}
 }
 
-/* Hand one row to the real receiver, on its road. */
+/*
+ * Hand one row to the real receiver, on its road.  An error leaves the road as
+ * it is: whoever runs the executor puts it back.
+ */
 static bool
 pass_row(LgDest *self, TupleTableSlot *slot)
 {
 	LgRoad		old = lg_road_enter(self->inner);
-	volatile bool more = false;
+	bool		more = self->inner->receiveSlot(slot, self->inner);
 
-	PG_TRY();
-	{
-		more = self->inner->receiveSlot(slot, self->inner);
-	}
-	PG_FINALLY();
-	{
-		lg_road_leave(old);
-	}
-	PG_END_TRY();
+	lg_road_leave(old);
 	return more;
 }
 

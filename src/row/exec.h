@@ -174,6 +174,7 @@ extern DestReceiver *lg_dest_wrap(DestReceiver *inner, LgExec *x, bool stream);
 extern void lg_dest_flush(DestReceiver *wrapped);
 
 /* road.c */
+extern LgRoad lg_road_save(void);
 extern LgRoad lg_road_enter(DestReceiver *dest);
 extern void lg_road_leave(LgRoad old);
 

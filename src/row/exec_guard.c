@@ -611,6 +611,7 @@ lg_guard_run(LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARGS))
 {
 	LgExec	   *volatile x = find_exec(queryDesc);
 	LgExec	   *save_running = running;
+	LgRoad		save_road = lg_road_save();
 	bool		save_ri = below_ri;
 	int			save_level = level;
 	bool		top = level == 0 && lg_utility_level() == 0;
@@ -637,6 +638,7 @@ lg_guard_run(LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARGS))
 	{
 		level = save_level;
 		running = save_running;
+		lg_road_leave(save_road);
 		below_ri = save_ri;
 		if (!ok && x != NULL)
 			charge_oracle();

@@ -25,6 +25,13 @@
 
 static LgRoad road = LG_ROAD_NONE;
 
+/* For lg_road_leave() once whatever may raise an error is over. */
+LgRoad
+lg_road_save(void)
+{
+	return road;
+}
+
 LgRoad
 lg_road_enter(DestReceiver *dest)
 {
@@ -61,7 +68,8 @@ lg_road_current(void)
 bool
 lg_session_is_dump(void)
 {
-	if (application_name != NULL &&
+	/* Asked for every value: the marks begin alike, and few other names so. */
+	if (application_name != NULL && application_name[0] == 'p' && application_name[1] == 'g' &&
 		(strcmp(application_name, "pg_dump") == 0 || strcmp(application_name, "pg_dumpall") == 0))
 		return true;
 	return !synchronize_seqscans && IsolationUsesXactSnapshot() && XactReadOnly;

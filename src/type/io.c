@@ -16,14 +16,11 @@
 
 #include "fmgr.h"
 #include "libpq/pqformat.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "common/normal.h"
 #include "key/keyring.h"
-#include "policy/home.h"
 #include "policy/registry.h"
 #include "type/type.h"
 #include "worker/worker.h"
@@ -61,8 +58,8 @@ from_text(FunctionCallInfo fcinfo, int type)
  * With the numbers of lists open to anybody, one could seal guesses under a
  * list's key and compare ciphertexts: protect and the worker are answered only.
  */
-static void
-check_internal(void)
+void
+lg_sealed_check_internal(void)
 {
 	if (!lg_is_internal() && !lg_in_worker())
 		ereport(ERROR,
@@ -77,7 +74,7 @@ seal(FunctionCallInfo fcinfo, int type)
 	text	   *in = PG_GETARG_TEXT_PP(0);
 
 	lg_require_preload();
-	check_internal();
+	lg_sealed_check_internal();
 	PG_RETURN_POINTER(lg_sealed_make(type, VARDATA_ANY(in), VARSIZE_ANY_EXHDR(in), PG_GETARG_INT32(1)));
 }
 
@@ -102,7 +99,6 @@ PG_FUNCTION_INFO_V1(listguard_sealed_coerce);
 PG_FUNCTION_INFO_V1(listguard_sealed_reseal);
 PG_FUNCTION_INFO_V1(listguard_sealed_typmod_in);
 PG_FUNCTION_INFO_V1(listguard_sealed_typmod_out);
-PG_FUNCTION_INFO_V1(listguard_email_domain);
 
 Datum
 listguard_sealed_out(PG_FUNCTION_ARGS)
@@ -150,7 +146,7 @@ Datum
 listguard_sealed_reseal(PG_FUNCTION_ARGS)
 {
 	lg_require_preload();
-	check_internal();
+	lg_sealed_check_internal();
 	PG_RETURN_DATUM(lg_sealed_move(PG_GETARG_DATUM(0), PG_GETARG_INT32(1)));
 }
 
@@ -171,43 +167,4 @@ Datum
 listguard_sealed_typmod_out(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_CSTRING(psprintf("(%d)", PG_GETARG_INT32(0)));
-}
-
-/*
- * The domain of an address, as lower-case A-labels: what mail statistics
- * group by.  Not a reveal, but a privilege of its own.
- */
-Datum
-listguard_email_domain(PG_FUNCTION_ARGS)
-{
-	char		normal[LG_NORMAL_BOUND(LG_MAX_ADDRESS_BYTES)];
-	size_t		normal_len;
-	size_t		domain_off;
-	size_t		err_pos;
-	size_t		len;
-	const char *why;
-	char	   *address;
-	text	   *domain;
-	LgValueView view;
-
-	lg_require_preload();
-	lg_sealed_view(&view, (struct varlena *) PG_GETARG_VARLENA_PP(0));
-	lg_home_require();
-	if (!lg_grant_on_list(GetUserId(), lg_key_list(view.key_id), LG_PRIV_DOMAIN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for the domains of a list"),
-				 errhint("Ask for \"domain\" on the list, with listguard.grant_access().")));
-	address = lg_sealed_open(&view, &len);
-	if (GetDatabaseEncoding() != PG_UTF8)
-		address = pg_server_to_any(address, (int) len, PG_UTF8);
-	if (lg_address_normal(normal, sizeof(normal), &normal_len, &domain_off,
-						  address, strlen(address), &err_pos, &why) != LG_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("sealed value is not an address")));
-	domain = cstring_to_text_with_len(normal + domain_off, (int) (normal_len - domain_off));
-	sodium_memzero(normal, normal_len);
-	sodium_memzero(address, strlen(address));
-	PG_RETURN_TEXT_P(domain);
 }

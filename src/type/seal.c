@@ -174,22 +174,36 @@ normal_done(Normal *normal)
 		pfree(normal->text);
 }
 
+/* What is made of a text under the database's index key. */
+typedef struct Tokens
+{
+	uint8		token[LG_TOKEN_BYTES];
+	uint8		domain[LG_DOMAIN_TOKEN_BYTES];
+} Tokens;
+
 /*
- * token_for
- *		Token of a text under the database's index key.
+ * make_tokens
+ *		Put the tokens of in->text into in; with_domain is for addresses only.
  */
-static uint8
-token_for(uint8 token[LG_TOKEN_BYTES], int type, const char *text, size_t len)
+static void
+make_tokens(LgSealInput *in, Tokens *tokens, bool with_domain)
 {
 	Normal		normal;
 	const LgIndexKeys *keys;
 
-	normalise(&normal, type, text, len);
+	normalise(&normal, in->type, in->text, in->text_len);
 	keys = lg_index_keys();
-	lg_token_make(token, type == LG_TYPE_EMAIL ? keys->email : keys->lookup,
-				  type, normal.text, normal.len);
+	lg_token_make(tokens->token, in->type == LG_TYPE_EMAIL ? keys->email : keys->lookup,
+				  in->type, normal.text, normal.len);
+	in->token = tokens->token;
+	in->epoch = keys->epoch;
+	if (with_domain)
+	{
+		lg_domain_token_make(tokens->domain, keys->domain, normal.text + normal.domain_off,
+							 normal.len - normal.domain_off);
+		in->domain_token = tokens->domain;
+	}
 	normal_done(&normal);
-	return keys->epoch;
 }
 
 /*
@@ -221,7 +235,7 @@ seal_under(LgSealInput *in, int32 list_no)
 static struct varlena *
 make_from_utf8(int type, const char *text, size_t len, int32 list_no)
 {
-	uint8		token[LG_TOKEN_BYTES];
+	Tokens		tokens;
 	LgSealInput in;
 
 	if (lg_mask_is(text, len))
@@ -233,10 +247,7 @@ make_from_utf8(int type, const char *text, size_t len, int32 list_no)
 	in.text = text;
 	in.text_len = len;
 	if (type != LG_TYPE_TEXT)
-	{
-		in.epoch = token_for(token, type, text, len);
-		in.token = token;
-	}
+		make_tokens(&in, &tokens, type == LG_TYPE_EMAIL && lg_domain_kept(list_no));
 	return seal_under(&in, list_no);
 }
 
@@ -412,9 +423,14 @@ lg_sealed_input(int type, const char *text, size_t len, int32 list_no)
 
 /* ---- from list to list ---- */
 
-struct varlena *
-lg_sealed_reseal(struct varlena *value, int32 list_no)
+/*
+ * reseal
+ *		The same text under a list's current key, with or without domain token.
+ */
+static struct varlena *
+reseal(struct varlena *value, int32 list_no, LgDomainWish wish)
 {
+	Tokens		tokens;
 	LgValueView view;
 	LgSealInput in;
 	const LgKey *key;
@@ -435,11 +451,36 @@ lg_sealed_reseal(struct varlena *value, int32 list_no)
 	in.text = text;
 	in.epoch = view.epoch;
 	in.token = view.token;
-	in.domain_token = view.domain_token;
+	if (wish != LG_DOMAIN_NO)
+		in.domain_token = view.domain_token;
+	if (wish == LG_DOMAIN_YES && view.domain_token == NULL)
+		make_tokens(&in, &tokens, true);
 	moved = seal_under(&in, list_no);
 	sodium_memzero(text, bound);
 	pfree(text);
 	return moved;
+}
+
+struct varlena *
+lg_sealed_reseal(struct varlena *value, int32 list_no)
+{
+	return reseal(value, list_no, LG_DOMAIN_KEEP);
+}
+
+/* Has the value a domain token where it should have none, or none where it should? */
+static bool
+domain_differs(Datum value, LgDomainWish wish)
+{
+	struct varlena *copy;
+	const uint8 *p;
+	bool		has;
+
+	if (wish == LG_DOMAIN_KEEP)
+		return false;
+	p = lg_sealed_head(value, LG_FIXED_HEADER_BYTES, &copy);
+	has = p != NULL && (p[2] & LG_FLAG_DOMAIN) != 0;
+	lg_sealed_head_done(copy);
+	return has != (wish == LG_DOMAIN_YES);
 }
 
 /*
@@ -460,12 +501,14 @@ reveal_for_move(int32 from)
 }
 
 Datum
-lg_sealed_move(Datum value, int32 list_no)
+lg_sealed_place(Datum value, int32 list_no, LgDomainWish wish)
 {
 	uint32		key_id = lg_sealed_key_id(value);
 	int32		from = lg_key_list(key_id);
 
-	if (from == list_no)
+	/* Within its list a value that cannot be opened stays as it is. */
+	if (from == list_no &&
+		(!domain_differs(value, wish) || lg_key_state(key_id) != LG_KEY_LIVE))
 		return value;
 	if (from < 0)
 	{
@@ -476,7 +519,13 @@ lg_sealed_move(Datum value, int32 list_no)
 				(errcode(ERRCODE_LG_KEY),
 				 errmsg("key %u is not in this database", key_id)));
 	}
-	if (from != lg_default_list())
+	if (from != list_no && from != lg_default_list())
 		reveal_for_move(from);
-	return PointerGetDatum(lg_sealed_reseal(PG_DETOAST_DATUM_PACKED(value), list_no));
+	return PointerGetDatum(reseal(PG_DETOAST_DATUM_PACKED(value), list_no, wish));
+}
+
+Datum
+lg_sealed_move(Datum value, int32 list_no)
+{
+	return lg_sealed_place(value, list_no, LG_DOMAIN_KEEP);
 }

@@ -15,6 +15,7 @@
 #include "compat.h"
 
 #include "access/htup_details.h"
+#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -28,6 +29,7 @@
 #include "utils/uuid.h"
 
 #include "key/keyring.h"
+#include "policy/binding.h"
 #include "policy/registry.h"
 #include "type/type.h"
 #include "worker/worker.h"
@@ -69,6 +71,52 @@ list_value(Datum value, Oid type)
 	return NULL;
 }
 
+static Oid
+root_of(Oid relid)
+{
+	return get_rel_relispartition(relid) ? llast_oid(get_partition_ancestors(relid)) : relid;
+}
+
+/*
+ * to_come
+ *		Is the registry that this row belongs to still on its way?
+ *
+ * Definitions are restored before data, or rows are replicated to where the
+ * keys are not: table and list are unknown here, and every value of the row is
+ * under a key that is unknown as well, or under one of this very table.  Such
+ * rows come from sessions and workers that armour is accepted from, and are
+ * stored as they are.  Making a list for them would give its value a second
+ * number and key.
+ */
+static bool
+to_come(Relation rel, HeapTuple row)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	Oid			relid = RelationGetRelid(rel);
+	bool		known = lg_protected_lookup(relid) != NULL;
+
+	if (!lg_armour_accepted())
+		return false;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		const LgList *list;
+		bool		isnull;
+		Datum		value;
+
+		if (att->attisdropped || lg_type_of(att->atttypid) == 0)
+			continue;
+		value = heap_getattr(row, i + 1, desc, &isnull);
+		if (isnull)
+			continue;
+		list = lg_list_by_no(lg_key_list(lg_sealed_key_id(value)));
+		if (list != NULL && (known || list->relation == NULL ||
+							 strcmp(list->relation, lg_relation_name(root_of(relid))) != 0))
+			return false;
+	}
+	return true;
+}
+
 /*
  * check_new_list
  *		May the current user's row be the first of a list?
@@ -91,6 +139,13 @@ check_new_list(Oid relid)
 			 errhint("Ask for \"insert\" on the whole table or on that list, with listguard.grant_access().")));
 }
 
+static bool
+is_last_list(Oid relid, const char *value)
+{
+	return last_list.relid == relid && last_list.generation == lg_registry_generation &&
+		strcmp(last_list.value, value) == 0;
+}
+
 /*
  * list_for_value
  *		Number of a list by its value; made by the worker where it is new.
@@ -100,8 +155,7 @@ list_for_value(Oid relid, const char *value)
 {
 	int32		list_no;
 
-	if (last_list.relid == relid && last_list.generation == lg_registry_generation &&
-		strcmp(last_list.value, value) == 0)
+	if (is_last_list(relid, value))
 		return last_list.list_no;
 	if (strlen(value) >= LG_WORK_VALUE_MAX)
 		ereport(ERROR,
@@ -120,7 +174,8 @@ list_for_value(Oid relid, const char *value)
 
 /*
  * row_list
- *		Number of the list that a row belongs to; 23502 where its list is null.
+ *		Number of the list that a row belongs to; 0 where that cannot be known
+ *		yet, 23502 where its list is null.
  */
 static int32
 row_list(Relation rel, HeapTuple row)
@@ -133,6 +188,8 @@ row_list(Relation rel, HeapTuple row)
 	Datum		value;
 	char	   *name;
 
+	if (prot == NULL && to_come(rel, row))
+		return 0;
 	if (prot == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -156,7 +213,10 @@ row_list(Relation rel, HeapTuple row)
 						name, RelationGetRelationName(rel)),
 				 errdetail("The column says to which list the row belongs.")));
 	}
-	return list_for_value(relid, list_value(value, TupleDescAttr(desc, attno - 1)->atttypid));
+	name = list_value(value, TupleDescAttr(desc, attno - 1)->atttypid);
+	if (!is_last_list(relid, name) && lg_list_find(relid, name) == NULL && to_come(rel, row))
+		return 0;
+	return list_for_value(relid, name);
 }
 
 static HeapTuple
@@ -172,13 +232,35 @@ row_of(TriggerData *trigger)
 	return NULL;
 }
 
+/* Is this a column whose addresses carry the token of their domain? */
+static LgDomainWish
+domain_wish(Oid relid, Form_pg_attribute att)
+{
+	const LgProtected *prot;
+	ListCell   *lc;
+
+	if (lg_type_of(att->atttypid) != LG_TYPE_EMAIL)
+		return LG_DOMAIN_KEEP;
+	prot = lg_protected_lookup(relid);
+	if (prot == NULL)
+		return LG_DOMAIN_KEEP;
+	foreach(lc, prot->domain_columns)
+	{
+		if (strcmp(NameStr(att->attname), lfirst(lc)) == 0)
+			return LG_DOMAIN_YES;
+	}
+	return LG_DOMAIN_NO;
+}
+
 /*
  * reseal_columns
- *		The row with every sealed value under its list; the same row if all are.
+ *		The row with every sealed value under its list and with the domain token
+ *		that its column keeps; the same row if all are.
  */
 static HeapTuple
-reseal_columns(HeapTuple row, TupleDesc desc, int32 list_no)
+reseal_columns(HeapTuple row, Relation rel, int32 list_no)
 {
+	TupleDesc	desc = RelationGetDescr(rel);
 	int			cols[MaxHeapAttributeNumber];
 	Datum		values[MaxHeapAttributeNumber];
 	bool		nulls[MaxHeapAttributeNumber];
@@ -196,7 +278,7 @@ reseal_columns(HeapTuple row, TupleDesc desc, int32 list_no)
 		value = heap_getattr(row, i + 1, desc, &isnull);
 		if (isnull)
 			continue;
-		moved = lg_sealed_move(value, list_no);
+		moved = lg_sealed_place(value, list_no, domain_wish(RelationGetRelid(rel), att));
 		if (moved == value)
 			continue;
 		cols[n] = i + 1;
@@ -221,6 +303,7 @@ listguard_seal_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	HeapTuple	row;
+	int32		list_no;
 
 	lg_require_preload();
 	if (!CALLED_AS_TRIGGER(fcinfo))
@@ -228,6 +311,8 @@ listguard_seal_row(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("seal_row is called as a trigger only")));
 	row = row_of(trigger);
-	return PointerGetDatum(reseal_columns(row, RelationGetDescr(trigger->tg_relation),
-										  row_list(trigger->tg_relation, row)));
+	list_no = row_list(trigger->tg_relation, row);
+	if (list_no == 0)
+		return PointerGetDatum(row);
+	return PointerGetDatum(reseal_columns(row, trigger->tg_relation, list_no));
 }

@@ -138,16 +138,33 @@ munge(const LgValueView *view)
 /*
  * may_reveal
  *		May the current user see values of the list that this one is sealed under?
+ *
+ * Values come in runs of one key: the last answer is kept for one generation of
+ * the registry, with which grants, memberships and destroyed keys change.
  */
 static bool
 may_reveal(const LgValueView *view)
 {
+	static uint64 generation = 0;
+	static uint32 last_key = 0;
+	static Oid	last_user = InvalidOid;
+	static bool last_answer = false;
+	uint64		before = lg_registry_generation;
+	Oid			userid = GetUserId();
 	int32		list_no;
+	bool		answer;
 
+	if (generation == before && last_key == view->key_id && last_user == userid)
+		return last_answer;
 	if (lg_key_state(view->key_id) != LG_KEY_LIVE)
 		return false;
 	list_no = lg_key_list(view->key_id);
-	return list_no > 0 && lg_reveal_allowed(GetUserId(), list_no);
+	answer = list_no > 0 && lg_reveal_allowed(userid, list_no);
+	generation = before == lg_registry_generation ? before : 0;
+	last_key = view->key_id;
+	last_user = userid;
+	last_answer = answer;
+	return answer;
 }
 
 /*

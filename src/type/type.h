@@ -5,7 +5,8 @@
  *		with the modules that move values.
  *
  * seal.c makes, opens and moves values; show.c decides in which form one
- * leaves; io.c has the functions that SQL calls; ops.c the operators;
+ * leaves; io.c has the functions that SQL calls; domain.c those for domains of
+ * addresses; ops.c the operators;
  * analyze.c the statistics; sealrow.c the trigger on protected tables.
  *
  *-------------------------------------------------------------------------
@@ -78,6 +79,22 @@ extern struct varlena *lg_sealed_reseal(struct varlena *value, int32 list_no);
  * the current user may not, charged where he may.
  */
 extern Datum lg_sealed_move(Datum value, int32 list_no);
+
+/* Should an address carry the token of its domain? */
+typedef enum LgDomainWish
+{
+	LG_DOMAIN_KEEP,				/* as it is */
+	LG_DOMAIN_NO,
+	LG_DOMAIN_YES
+} LgDomainWish;
+
+/* As lg_sealed_move(), with the domain token that the column wants.  YES is for sealed_email only. */
+extern Datum lg_sealed_place(Datum value, int32 list_no, LgDomainWish wish);
+/* Does some column of the list's table keep domain tokens?  Asked for every address sealed. */
+extern bool lg_domain_kept(int32 list_no);
+
+/* 42501 unless listguard itself asks: protect, or the worker (io.c). */
+extern void lg_sealed_check_internal(void);
 
 /* May this session store values that come as armour? */
 extern bool lg_armour_accepted(void);

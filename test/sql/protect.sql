@@ -80,7 +80,7 @@ SELECT what, try(format('SELECT listguard.protect(%s)', what)) AS outcome FROM (
     ('''plain'', ''{email}'', mode => ''off'''),
     ('''plain'', ''{email}'', audit => ''none'''),
     ('''plain'', ''{email}'', bulk_threshold => -1'),
-    ('''plain'', ''{email}'', domain_columns => ''{email}'''),
+    ('''plain'', ''{email}'', domain_columns => ''{id}'''),
     ('''plain'', ''{email}'', ''list'''),
     ('''plain'', ''{email}''')
     ) v(what);
