@@ -191,6 +191,8 @@ CREATE FUNCTION listguard._policy_mark(qual text) RETURNS text
     SELECT 'written by listguard: ' || md5(qual)
 $$;
 
+COMMENT ON FUNCTION listguard._policy_mark(text) IS 'comment of a policy that was made with this condition';
+
 -- One policy on every table of the tree, made where it is not there as it should be; qual NULL: none.
 CREATE FUNCTION listguard._sync_policy(relation oid, role name, roleid oid, privilege text, command text, qual text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -215,12 +217,17 @@ BEGIN
 END
 $$;
 
+COMMENT ON FUNCTION listguard._sync_policy(oid, name, oid, text, text, text) IS
+    'makes one policy of a role on a protected table and its partitions';
+
 -- Has a role, by its own name, a privilege on the table?
 CREATE FUNCTION listguard._has_privilege(relation oid, roleid oid, privilege text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x
                    WHERE c.oid = relation AND x.grantee = roleid AND x.privilege_type = privilege)
 $$;
+
+COMMENT ON FUNCTION listguard._has_privilege(oid, oid, text) IS 'was the privilege on the table granted to the role by name?';
 
 -- Bring a role's policies and table privileges in line with its grants.  What is as it should be is not touched: one more
 -- of many lists changes no policy.
