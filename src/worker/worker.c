@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "key/shred.h"
 #include "policy/home.h"
 #include "policy/registry.h"
 #include "shmem.h"
@@ -433,6 +434,7 @@ work_loop(void)
 
 		keep_partitions(&partitions_due);
 		keep_bound();
+		lg_shred_check();
 		CHECK_FOR_INTERRUPTS();
 		if (served && lg_request_was_question())
 			last = 0;			/* who asks all databases in turn needs our place */
