@@ -185,6 +185,29 @@ BEGIN
 END
 $$;
 
+-- pg_dump reads each partition by itself: "backup" on a table is SELECT on every one.
+CREATE FUNCTION listguard._sync_partitions(relation oid, role text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    relname text := listguard._relation_name(_sync_partitions.relation);
+    roleid oid := listguard._require_role(_sync_partitions.role::name);
+    holds boolean := EXISTS (SELECT FROM listguard.access_grant g WHERE g.relation = relname AND g.role = _sync_partitions.role
+                             AND 'backup' = ANY (g.privileges));
+    member oid;
+BEGIN
+    FOR member IN
+        SELECT c.oid FROM listguard._members(_sync_partitions.relation) m JOIN pg_class c ON c.oid = m
+        WHERE m <> _sync_partitions.relation AND holds <> EXISTS (
+            SELECT FROM aclexplode(c.relacl) a WHERE a.grantee = roleid AND a.privilege_type = 'SELECT')
+    LOOP
+        PERFORM listguard._internal(format(CASE WHEN holds THEN 'GRANT SELECT ON TABLE %s TO %I' ELSE 'REVOKE SELECT ON TABLE %s FROM %I CASCADE' END,
+                                           member::regclass, _sync_partitions.role));
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION listguard._sync_partitions(oid, text) IS
+    'gives a role that holds backup on a table SELECT on its partitions, and takes it from others';
+
 -- What a policy's comment says of the text it was made with.
 CREATE FUNCTION listguard._policy_mark(qual text) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -266,6 +289,7 @@ BEGIN
     LOOP
         PERFORM listguard._internal(format('DROP POLICY %I ON %s', old.polname, old.polrelid::regclass));
     END LOOP;
+    PERFORM listguard._sync_partitions(_sync_role.relation, _sync_role.role);
 END
 $$;
 

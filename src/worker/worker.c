@@ -398,7 +398,7 @@ static void
 bind_all(void *arg)
 {
 	(void) arg;
-	lg_bind_in_worker();
+	lg_bind_names();
 	lg_home_in_worker();
 }
 
