@@ -179,6 +179,29 @@ BEGIN
 END
 $$;
 
+-- pg_dump reads each partition by itself: "backup" on a table is SELECT on every one.
+CREATE FUNCTION listguard._sync_partitions(relation oid, role text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    relname text := listguard._relation_name(_sync_partitions.relation);
+    roleid oid := listguard._require_role(_sync_partitions.role::name);
+    holds boolean := EXISTS (SELECT FROM listguard.access_grant g WHERE g.relation = relname AND g.role = _sync_partitions.role
+                             AND 'backup' = ANY (g.privileges));
+    member oid;
+BEGIN
+    FOR member IN
+        SELECT c.oid FROM listguard._members(_sync_partitions.relation) m JOIN pg_class c ON c.oid = m
+        WHERE m <> _sync_partitions.relation AND holds <> EXISTS (
+            SELECT FROM aclexplode(c.relacl) a WHERE a.grantee = roleid AND a.privilege_type = 'SELECT')
+    LOOP
+        PERFORM listguard._internal(format(CASE WHEN holds THEN 'GRANT SELECT ON TABLE %s TO %I' ELSE 'REVOKE SELECT ON TABLE %s FROM %I CASCADE' END,
+                                           member::regclass, _sync_partitions.role));
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION listguard._sync_partitions(oid, text) IS
+    'gives a role that holds backup on a table SELECT on its partitions, and takes it from others';
+
 -- Bring a role's policies and table privileges in line with its grants.
 CREATE FUNCTION listguard._sync_role(relation oid, role text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -219,6 +242,7 @@ BEGIN
         PERFORM listguard._internal(format(CASE WHEN wanted THEN 'GRANT %s ON TABLE %s TO %I' ELSE 'REVOKE %s ON TABLE %s FROM %I CASCADE' END,
                                            what.command, relname, _sync_role.role));
     END LOOP;
+    PERFORM listguard._sync_partitions(_sync_role.relation, _sync_role.role);
 END
 $$;
 

@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "key/shred.h"
 #include "shmem.h"
 #include "worker/workdb.h"
 
@@ -406,6 +407,7 @@ work_loop(void)
 		bool		wanted = pg_atomic_read_u32(&self->wanted) != 0;
 
 		keep_partitions(&partitions_due);
+		lg_shred_check();
 		CHECK_FOR_INTERRUPTS();
 		if (served && lg_request_was_question())
 			last = 0;			/* who asks all databases in turn needs our place */
