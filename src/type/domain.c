@@ -24,6 +24,7 @@
 
 #include "common/normal.h"
 #include "key/keyring.h"
+#include "policy/home.h"
 #include "policy/registry.h"
 #include "type/type.h"
 
@@ -88,6 +89,7 @@ check_privilege(uint32 key_id)
 
 	if (list_no > 0 && allowed == list_no && userid == GetUserId() && generation == lg_registry_generation)
 		return;
+	lg_home_require();
 	if (!lg_grant_on_list(GetUserId(), list_no, LG_PRIV_DOMAIN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
