@@ -29,9 +29,11 @@
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
 #define LG_MY_PROC_INDEX()	((int) MyProcNumber)
+#define LG_NO_PROC_INDEX	INVALID_PROC_NUMBER
 #else
 #include "storage/backendid.h"
 #define LG_MY_PROC_INDEX()	(MyProc->pgprocno)
+#define LG_NO_PROC_INDEX	InvalidBackendId
 #endif
 
 /* 17 moved the local transaction id into vxid. */

@@ -282,3 +282,41 @@ REVOKE ALL ON PROCEDURE listguard.reseal(regclass, int4) FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE listguard.reseal(regclass, int4) TO listguard_admin;
 GRANT EXECUTE ON FUNCTION listguard.rotate_list_key(regclass, text), listguard._reseal_begin(regclass, int4),
     listguard._reseal_step(int8, regclass, int4) TO listguard_admin;
+
+-- ---- the end of a list's keys ----
+
+CREATE FUNCTION listguard._shred(list_no int4) RETURNS void
+    AS 'MODULE_PATHNAME', 'listguard_shred' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION listguard._shred(int4) IS
+    'destroys all keys of a list, in the tables and in every process; not undone by ROLLBACK';
+
+CREATE FUNCTION listguard.shred_list(relation regclass, list text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    relname text := listguard._require_protected(shred_list.relation);
+    numbers int4[];
+    live int8[];
+BEGIN
+    IF shred_list.list IS NULL AND EXISTS (SELECT FROM listguard.protected_table p WHERE p.relation = relname AND p.list_column IS NOT NULL) THEN
+        RAISE EXCEPTION 'table % has more than one list', relname USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Name the list that is to be destroyed.';
+    END IF;
+    numbers := listguard._lists_of(shred_list.relation, shred_list.list);
+    IF cardinality(numbers) <> 1 THEN
+        RAISE EXCEPTION 'table % has no such list', relname USING ERRCODE = 'undefined_object';
+    END IF;
+    SELECT coalesce(array_agg(k.key_id ORDER BY k.key_id), '{}') INTO live FROM listguard.key k WHERE k.list_no = numbers[1] AND k.wrapped IS NOT NULL;
+    -- on record before it happens: what follows cannot be undone, and this session may not live to tell
+    PERFORM listguard._event('key', relname, jsonb_build_object('shred', numbers[1], 'list', shred_list.list, 'ids', to_jsonb(live[1:64]), 'keys', cardinality(live)));
+    PERFORM listguard._shred(numbers[1]);
+    PERFORM listguard._event('key', relname, jsonb_build_object('shredded', numbers[1], 'keys', cardinality(live)));
+    RAISE NOTICE 'list %: % keys destroyed, a ROLLBACK does not bring them back', listguard._list_name(numbers[1]), cardinality(live)
+        USING HINT = 'Its values print masked; equality goes on working until the rows are deleted.';
+    RAISE NOTICE 'backups, archived WAL and other copies made before now still open with the root key that they were made under'
+        USING HINT = 'They close when that root key is destroyed, after listguard.rotate_root_key().';
+END
+$$;
+COMMENT ON FUNCTION listguard.shred_list(regclass, text) IS
+    'destroys every key of a list, in every process of the server, before it returns; not undone by ROLLBACK';
+GRANT EXECUTE ON FUNCTION listguard.shred_list(regclass, text) TO listguard_admin;

@@ -24,6 +24,7 @@
 #include "common/normal.h"
 #include "errcodes.h"
 #include "key/keyring.h"
+#include "policy/home.h"
 #include "policy/registry.h"
 #include "row/road.h"
 #include "type/type.h"
@@ -494,6 +495,7 @@ reveal_for_move(int32 from)
 {
 	Oid			userid = InNoForceRLSOperation() ? GetOuterUserId() : GetUserId();
 
+	lg_home_require();
 	if (!lg_reveal_allowed(userid, from))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -26,6 +26,8 @@
 #include "errcodes.h"
 #include "guc.h"
 #include "key/keyring.h"
+#include "key/shred.h"
+#include "policy/home.h"
 #include "policy/registry.h"
 #include "row/road.h"
 #include "type/type.h"
@@ -148,11 +150,13 @@ may_reveal(const LgValueView *view)
 	static uint32 last_key = 0;
 	static Oid	last_user = InvalidOid;
 	static bool last_answer = false;
-	uint64		before = lg_registry_generation;
+	uint64		before;
 	Oid			userid = GetUserId();
 	int32		list_no;
 	bool		answer;
 
+	lg_shred_check();
+	before = lg_registry_generation;
 	if (generation == before && last_key == view->key_id && last_user == userid)
 		return last_answer;
 	if (lg_key_state(view->key_id) != LG_KEY_LIVE)
@@ -213,8 +217,14 @@ lg_sealed_reveal(struct varlena *value)
 		ereport(ERROR,
 				(errcode(ERRCODE_LG_KEY),
 				 errmsg("key %u has been destroyed", view.key_id)));
-	if (mode == LG_OUTPUT_SEALED || mode == LG_OUTPUT_MASKED || !may_reveal(&view))
+	if (mode == LG_OUTPUT_SEALED || mode == LG_OUTPUT_MASKED)
 		return mask(&view);
+	if (!may_reveal(&view))
+	{
+		if (lg_grant_on_list(GetUserId(), lg_key_list(view.key_id), LG_PRIV_REVEAL))
+			lg_home_require();
+		return mask(&view);
+	}
 	lg_meter_reveal(lg_key_list(view.key_id));
 	return mode == LG_OUTPUT_MUNGED ? munge(&view) : lg_sealed_open(&view, &len);
 }

@@ -21,6 +21,7 @@
 #include "utils/wait_event.h"
 
 #include "key/keyring.h"
+#include "key/shred.h"
 #include "policy/registry.h"
 #include "shmem.h"
 #include "worker/workdb.h"
@@ -261,11 +262,11 @@ perform(void *arg)
 		case LG_WORK_NEW_LIST:
 			lg_list_create_in_worker(req->relid, req->has_value ? req->value : NULL);
 			break;
-		case LG_WORK_BIND:
-			lg_bind_names();
-			break;
 		case LG_WORK_PARTITIONS:
 			lg_drain_partitions();
+			break;
+		case LG_WORK_SHRED:
+			lg_shred_in_worker(atoi(req->value));
 			break;
 		case LG_WORK_ROOT_USAGE:
 			lg_root_usage_answer(req->value, sizeof(req->value));
@@ -284,6 +285,21 @@ drain_all(void)
 		result = lg_worker_must_leave() ? LG_DRAIN_FAILED : lg_drain_batch();
 	while (result == LG_DRAIN_MORE);
 	return result == LG_DRAIN_IDLE;
+}
+
+static void
+perform_second(void *arg)
+{
+	lg_shred_remains_in_worker(atoi(((LgRequest *) arg)->value));
+}
+
+static bool
+serve(LgRequest *req)
+{
+	if (req->kind == LG_WORK_DRAIN)
+		return drain_all();
+	return lg_worker_transaction(perform, req) &&
+		(req->kind != LG_WORK_SHRED || lg_worker_transaction(perform_second, req));
 }
 
 static void
@@ -317,7 +333,7 @@ lg_request_serve(void)
 	if (slot < 0)
 		return false;
 	was_question = req.kind == LG_WORK_ROOT_USAGE;
-	finish(slot, &req, req.kind == LG_WORK_DRAIN ? drain_all() : lg_worker_transaction(perform, &req));
+	finish(slot, &req, serve(&req));
 	return true;
 }
 
