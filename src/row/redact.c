@@ -313,8 +313,12 @@ quotes_value(const ErrorData *edata)
 static bool
 prints_tree(const ErrorData *edata)
 {
-	return edata->elevel == LOG && edata->message != NULL && edata->detail != NULL &&
-		edata->detail[0] == '{' && strchr(edata->detail, ':') != NULL;
+	const char *detail = edata->detail;
+
+	if (edata->elevel != LOG || detail == NULL)
+		return false;
+	detail += strspn(detail, " (");
+	return *detail == '{' && strstr(detail, " :") != NULL;
 }
 
 /*
