@@ -325,13 +325,17 @@ number_for(const char *relation, const char *value)
  * lg_list_create
  *		List and key in the current transaction; returns the list's number.
  *
- * relation NULL: the default list.
+ * relation NULL: the default list.  A list of this name may be here before its
+ * table is protected, by import_keys(): then it is that one.
  */
 int32
 lg_list_create(const char *relation, const char *value)
 {
+	LgList	   *list = relation != NULL ? read_by_name(relation, value) : NULL;
 	int32		list_no;
 
+	if (list != NULL)
+		return list->list_no;
 	if (value != NULL && strlen(value) >= LG_WORK_VALUE_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
