@@ -14,7 +14,7 @@ con = psycopg.connect("", autocommit=True)
 
 def lgctl(*args, **options):
     """The approver's tool: what it prints."""
-    return subprocess.run([os.environ["LGCTL"], *args], stdout=subprocess.PIPE, check=True, text=True, **options).stdout
+    return subprocess.run([os.environ["LGCTL"], *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True, **options).stdout
 
 
 def one(sql, *params, **options):
