@@ -45,9 +45,11 @@
 #if PG_VERSION_NUM >= 180000
 #define LG_EXECUTOR_RUN_ARGS	QueryDesc *queryDesc, ScanDirection direction, uint64 count
 #define LG_EXECUTOR_RUN_PASS	queryDesc, direction, count
+#define LG_RUN_WHOLE(desc)		desc, ForwardScanDirection, 0
 #else
 #define LG_EXECUTOR_RUN_ARGS	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
 #define LG_EXECUTOR_RUN_PASS	queryDesc, direction, count, execute_once
+#define LG_RUN_WHOLE(desc)		desc, ForwardScanDirection, 0, true
 #endif
 
 /* 16 moved settings into a memory context of their own: "extra" is freed by guc_free. */
@@ -132,6 +134,15 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 #define lg_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
 #else
 #define lg_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode)
+#endif
+
+/* 16 gave ExecInsertIndexTuples one more argument, 19 flags. */
+#if PG_VERSION_NUM >= 190000
+#define lg_insert_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, estate, 0, slot, NIL, NULL)
+#elif PG_VERSION_NUM >= 160000
+#define lg_insert_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL, false)
+#else
+#define lg_insert_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
 #endif
 
 /* 19 has no strings but standard-conforming ones. */

@@ -119,57 +119,93 @@ list_for_value(Oid relid, const char *value)
 }
 
 /*
- * row_list
- *		Number of the list that a row belongs to; 23502 where its list is null.
+ * list_column
+ *		Which column says to what list a row belongs; 0: none, the table is one
+ *		list, whose number is put into *list_no.  *relid becomes the protected
+ *		relation.
  */
-static int32
-row_list(Relation rel, HeapTuple row)
+static int
+list_column(Relation rel, Oid *relid, int32 *list_no)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
 	const LgProtected *prot = lg_protected_lookup(RelationGetRelid(rel));
-	Oid			relid;
 	int			attno;
-	bool		isnull;
-	Datum		value;
-	char	   *name;
 
 	if (prot == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" is not protected", RelationGetRelationName(rel)),
 				 errhint("Protect it with listguard.protect().")));
+	*relid = prot->relid;
+	*list_no = prot->list_no;
 	if (prot->list_column == NULL)
-		return prot->list_no;
-	relid = prot->relid;
-	attno = SPI_fnumber(desc, prot->list_column);
+		return 0;
+	attno = SPI_fnumber(RelationGetDescr(rel), prot->list_column);
 	if (attno <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("list column of table \"%s\" does not exist", RelationGetRelationName(rel))));
-	value = heap_getattr(row, attno, desc, &isnull);
+	return attno;
+}
+
+/*
+ * list_of
+ *		Number of the list by the list column's value; 23502 where that is null.
+ */
+static int32
+list_of(Relation rel, Oid relid, int attno, Datum value, bool isnull)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+
 	if (isnull)
-	{
-		name = NameStr(TupleDescAttr(desc, attno - 1)->attname);
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-						name, RelationGetRelationName(rel)),
+						NameStr(att->attname), RelationGetRelationName(rel)),
 				 errdetail("The column says to which list the row belongs.")));
-	}
-	return list_for_value(relid, list_value(value, TupleDescAttr(desc, attno - 1)->atttypid));
+	return list_for_value(relid, list_value(value, att->atttypid));
 }
 
-static HeapTuple
-row_of(TriggerData *trigger)
+/*
+ * row_list
+ *		Number of the list that a row belongs to.
+ */
+static int32
+row_list(Relation rel, HeapTuple row)
 {
-	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
-		elog(ERROR, "seal_row is a BEFORE ROW trigger");
-	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		return trigger->tg_trigtuple;
-	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		return trigger->tg_newtuple;
-	elog(ERROR, "seal_row is a trigger for INSERT and UPDATE");
-	return NULL;
+	Oid			relid;
+	int32		list_no;
+	int			attno = list_column(rel, &relid, &list_no);
+	bool		isnull;
+	Datum		value;
+
+	if (attno == 0)
+		return list_no;
+	value = heap_getattr(row, attno, RelationGetDescr(rel), &isnull);
+	return list_of(rel, relid, attno, value, isnull);
+}
+
+int32
+lg_row_list(Relation rel, TupleTableSlot *slot)
+{
+	Oid			relid;
+	int32		list_no;
+	int			attno = list_column(rel, &relid, &list_no);
+	bool		isnull;
+	Datum		value;
+
+	if (attno == 0)
+		return list_no;
+	value = slot_getattr(slot, attno, &isnull);
+	return list_of(rel, relid, attno, value, isnull);
+}
+
+bool
+lg_has_list_column(Relation rel)
+{
+	Oid			relid;
+	int32		list_no;
+
+	return list_column(rel, &relid, &list_no) != 0;
 }
 
 /* Is this a column whose addresses carry the token of their domain? */
@@ -190,6 +226,25 @@ domain_wish(Oid relid, Form_pg_attribute att)
 			return LG_DOMAIN_YES;
 	}
 	return LG_DOMAIN_NO;
+}
+
+LgDomainWish
+lg_domain_wish(Relation rel, int attno)
+{
+	return domain_wish(RelationGetRelid(rel), TupleDescAttr(RelationGetDescr(rel), attno - 1));
+}
+
+static HeapTuple
+row_of(TriggerData *trigger)
+{
+	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		elog(ERROR, "seal_row is a BEFORE ROW trigger");
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		return trigger->tg_trigtuple;
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		return trigger->tg_newtuple;
+	elog(ERROR, "seal_row is a trigger for INSERT and UPDATE");
+	return NULL;
 }
 
 /*
