@@ -29,9 +29,11 @@
 #if PG_VERSION_NUM >= 170000
 #include "storage/procnumber.h"
 #define LG_MY_PROC_INDEX()	((int) MyProcNumber)
+#define LG_NO_PROC_INDEX	INVALID_PROC_NUMBER
 #else
 #include "storage/backendid.h"
 #define LG_MY_PROC_INDEX()	(MyProc->pgprocno)
+#define LG_NO_PROC_INDEX	InvalidBackendId
 #endif
 
 /* 17 moved the local transaction id into vxid. */
@@ -129,20 +131,39 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 #define lg_shmem_init_hash(name, max_size, ctl, flags)	ShmemInitHash(name, max_size, max_size, ctl, flags)
 #endif
 
-/* 17 lets LockHeldByMe look for stronger modes, too. */
-#if PG_VERSION_NUM >= 170000
-#define lg_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
+/*
+ * 16 tells which indexes an update needs entries in; 19 gave table_tuple_update
+ * options and ExecInsertIndexTuples flags, and table_beginscan_tidrange flags.
+ */
+#if PG_VERSION_NUM >= 160000
+#define LgUpdateIndexes	TU_UpdateIndexes
+#define lg_updates_indexes(u)	((u) != TU_None)
+#define lg_updates_summaries(u)	((u) == TU_Summarizing)
 #else
-#define lg_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode)
+#define LgUpdateIndexes	bool
+#define lg_updates_indexes(u)	(u)
+#define lg_updates_summaries(u)	false
 #endif
-
-/* 16 gave ExecInsertIndexTuples one more argument, 19 flags. */
 #if PG_VERSION_NUM >= 190000
-#define lg_insert_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, estate, 0, slot, NIL, NULL)
-#elif PG_VERSION_NUM >= 160000
-#define lg_insert_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL, false)
+#define lg_table_tuple_update(rel, tid, slot, cid, snapshot, wait, tmfd, lockmode, update_indexes) \
+	table_tuple_update(rel, tid, slot, cid, 0, snapshot, InvalidSnapshot, wait, tmfd, lockmode, update_indexes)
+#define lg_insert_new_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, estate, 0, slot, NIL, NULL)
+#define lg_insert_index_tuples(rri, slot, estate, u) \
+	ExecInsertIndexTuples(rri, estate, EIIT_IS_UPDATE | (lg_updates_summaries(u) ? EIIT_ONLY_SUMMARIZING : 0), slot, NIL, NULL)
+#define lg_table_beginscan_tidrange(rel, snapshot, from, to)	table_beginscan_tidrange(rel, snapshot, from, to, 0)
 #else
-#define lg_insert_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
+#define lg_table_tuple_update(rel, tid, slot, cid, snapshot, wait, tmfd, lockmode, update_indexes) \
+	table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot, wait, tmfd, lockmode, update_indexes)
+#if PG_VERSION_NUM >= 160000
+#define lg_insert_new_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL, false)
+#define lg_insert_index_tuples(rri, slot, estate, u) \
+	ExecInsertIndexTuples(rri, slot, estate, true, false, NULL, NIL, lg_updates_summaries(u))
+#else
+#define lg_insert_new_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
+#define lg_insert_index_tuples(rri, slot, estate, u) \
+	ExecInsertIndexTuples(rri, slot, estate, true, false, NULL, NIL)
+#endif
+#define lg_table_beginscan_tidrange(rel, snapshot, from, to)	table_beginscan_tidrange(rel, snapshot, from, to)
 #endif
 
 /* 19 has no strings but standard-conforming ones. */

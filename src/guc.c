@@ -29,7 +29,9 @@ int			lg_max_windows = 4096;
 int			lg_output = LG_OUTPUT_CLEAR;
 bool		lg_redact_logs = true;
 char	   *lg_root_key_command = NULL;
+char	   *lg_root_key_command_old = NULL;
 char	   *lg_root_key_file = NULL;
+char	   *lg_root_key_file_old = NULL;
 int			lg_session_row_limit = 10000;
 int			lg_session_row_window = 3600;
 char	   *lg_spool_directory = NULL;
@@ -154,6 +156,31 @@ define_session(void)
 }
 
 static void
+define_root_keys(void)
+{
+	DefineCustomStringVariable("listguard.root_key_command",
+							   "Command that prints the root key as 64 hex digits.",
+							   NULL,
+							   &lg_root_key_command, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("listguard.root_key_command_old",
+							   "Command that prints the former root key, during a rotation.",
+							   NULL,
+							   &lg_root_key_command_old, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("listguard.root_key_file",
+							   "File that holds the root key as 64 hex digits.",
+							   NULL,
+							   &lg_root_key_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("listguard.root_key_file_old",
+							   "File that holds the former root key, during a rotation.",
+							   NULL,
+							   &lg_root_key_file_old, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+}
+
+static void
 define_storage(void)
 {
 	DefineCustomBoolVariable("listguard.redact_logs",
@@ -161,16 +188,6 @@ define_storage(void)
 							 NULL,
 							 &lg_redact_logs, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
-	DefineCustomStringVariable("listguard.root_key_command",
-							   "Command that prints the root key as 64 hex digits.",
-							   NULL,
-							   &lg_root_key_command, "",
-							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
-	DefineCustomStringVariable("listguard.root_key_file",
-							   "File that holds the root key as 64 hex digits.",
-							   NULL,
-							   &lg_root_key_file, "",
-							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomStringVariable("listguard.spool_directory",
 							   "Directory of the audit spool; empty for one inside the data directory.",
 							   NULL,
@@ -193,6 +210,7 @@ lg_guc_define(void)
 {
 	define_limits();
 	define_session();
+	define_root_keys();
 	define_storage();
 	MarkGUCPrefixReserved("listguard");
 }

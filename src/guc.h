@@ -25,7 +25,9 @@ extern int	lg_max_windows;			/* entries of the shared window table */
 extern int	lg_output;				/* LgOutputMode */
 extern bool lg_redact_logs;
 extern char *lg_root_key_command;
+extern char *lg_root_key_command_old;
 extern char *lg_root_key_file;
+extern char *lg_root_key_file_old;
 extern int	lg_session_row_limit;	/* rows; 0 is no row at all */
 extern int	lg_session_row_window;	/* seconds */
 extern char *lg_spool_directory;	/* "" is inside the data directory */

@@ -26,6 +26,7 @@ lg_shmem_request(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(lg_rootkey_shmem_size());
+	RequestAddinShmemSpace(lg_shred_shmem_size());
 	RequestAddinShmemSpace(lg_meter_shmem_size());
 	RequestAddinShmemSpace(lg_burn_shmem_size());
 	RequestAddinShmemSpace(lg_spool_shmem_size());
@@ -47,6 +48,7 @@ lg_shmem_startup(void)
 	lg_spool_shmem_init();
 	lg_burn_shmem_init();
 	lg_rootkey_shmem_init();
+	lg_shred_shmem_init();
 	lg_meter_shmem_init();
 	lg_worker_shmem_init();
 }

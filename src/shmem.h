@@ -31,6 +31,8 @@ extern void lg_shmem_install(void);	/* from _PG_init: hooks that reserve and set
 /* Per module: bytes wanted, and set-up (found: segment already there). */
 extern Size lg_rootkey_shmem_size(void);
 extern void lg_rootkey_shmem_init(void);
+extern Size lg_shred_shmem_size(void);
+extern void lg_shred_shmem_init(void);
 extern Size lg_meter_shmem_size(void);
 extern void lg_meter_shmem_init(void);
 extern Size lg_burn_shmem_size(void);

@@ -179,6 +179,29 @@ BEGIN
 END
 $$;
 
+-- pg_dump reads each partition by itself: "backup" on a table is SELECT on every one.
+CREATE FUNCTION listguard._sync_partitions(relation oid, role text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    relname text := listguard._relation_name(_sync_partitions.relation);
+    roleid oid := listguard._require_role(_sync_partitions.role::name);
+    holds boolean := EXISTS (SELECT FROM listguard.access_grant g WHERE g.relation = relname AND g.role = _sync_partitions.role
+                             AND 'backup' = ANY (g.privileges));
+    member oid;
+BEGIN
+    FOR member IN
+        SELECT c.oid FROM listguard._members(_sync_partitions.relation) m JOIN pg_class c ON c.oid = m
+        WHERE m <> _sync_partitions.relation AND holds <> EXISTS (
+            SELECT FROM aclexplode(c.relacl) a WHERE a.grantee = roleid AND a.privilege_type = 'SELECT')
+    LOOP
+        PERFORM listguard._internal(format(CASE WHEN holds THEN 'GRANT SELECT ON TABLE %s TO %I' ELSE 'REVOKE SELECT ON TABLE %s FROM %I CASCADE' END,
+                                           member::regclass, _sync_partitions.role));
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION listguard._sync_partitions(oid, text) IS
+    'gives a role that holds backup on a table SELECT on its partitions, and takes it from others';
+
 -- Bring a role's policies and table privileges in line with its grants.
 CREATE FUNCTION listguard._sync_role(relation oid, role text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -219,6 +242,7 @@ BEGIN
         PERFORM listguard._internal(format(CASE WHEN wanted THEN 'GRANT %s ON TABLE %s TO %I' ELSE 'REVOKE %s ON TABLE %s FROM %I CASCADE' END,
                                            what.command, relname, _sync_role.role));
     END LOOP;
+    PERFORM listguard._sync_partitions(_sync_role.relation, _sync_role.role);
 END
 $$;
 
@@ -300,6 +324,14 @@ CREATE FUNCTION listguard._sealing_of(type oid) RETURNS text
     FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = type
 $$;
 
+-- Is a column part of the partition key of the table or of a partition?
+CREATE FUNCTION listguard._partitions_by(relation oid, name name) RETURNS boolean
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM listguard._members(relation) m JOIN pg_partitioned_table p ON p.partrelid = m
+                   JOIN pg_attribute a ON a.attrelid = m AND a.attname = _partitions_by.name
+                   WHERE a.attnum = ANY (p.partattrs::int2[]))
+$$;
+
 -- What would keep the plaintext of an address column, or break when it is sealed.
 CREATE FUNCTION listguard._check_address_column(relation regclass, name name) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -311,6 +343,11 @@ BEGIN
     IF listguard._sealing_of(type) IS NULL THEN
         RAISE EXCEPTION 'column "%" of type % cannot be sealed', name, format_type(type, NULL)
             USING ERRCODE = 'datatype_mismatch', HINT = 'An address column is text, varchar, char, citext or of a sealed type.';
+    END IF;
+    IF listguard._sealing_of(type) = 'text' AND listguard._partitions_by(relation, name) THEN
+        RAISE EXCEPTION 'table % is partitioned by column "%"', relation, name
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Make a table that is partitioned by the hash of a sealed_email column, move the rows and protect it.';
     END IF;
     SELECT i.indexrelid::regclass::text INTO bad
     FROM pg_index i JOIN listguard._members(relation) m ON i.indrelid = m
@@ -412,11 +449,27 @@ BEGIN
 END
 $$;
 
+-- Columns that rows are partitioned by keep their type, without the list's number: their values are sealed anew where
+-- they lie.  Token and partition stay; no trigger of the user's fires.
+CREATE FUNCTION listguard._reseal_in_place(relation regclass, assignments text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    role text := current_setting('session_replication_role');
+BEGIN
+    PERFORM set_config('session_replication_role', 'replica', true);
+    -- forced again by _guard_table
+    PERFORM listguard._internal(format('ALTER TABLE ONLY %s NO FORCE ROW LEVEL SECURITY', relation));
+    PERFORM listguard._as_owner(relation, format('UPDATE %s SET %s', relation, assignments));
+    PERFORM set_config('session_replication_role', role, true);
+END
+$$;
+
 -- One ALTER TABLE for all columns: one rewrite.
 CREATE FUNCTION listguard._convert(relation regclass, columns name[], list_column name, list_no int4) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     parts text[] := '{}';
+    in_place text[] := '{}';
     c record;
     with_domain name[] := (SELECT p.domain_columns FROM listguard.protected_table p WHERE p.relation = listguard._relation_name(_convert.relation));
     value text;
@@ -432,6 +485,10 @@ BEGIN
         IF with_domain <> '{}' AND c.sealing IN ('text', 'sealed_email') THEN
             value := format('listguard._set_domain(%s, %L)', value, c.attname = ANY (with_domain));
         END IF;
+        IF listguard._partitions_by(relation, c.attname) THEN
+            in_place := in_place || format('%I = %s', c.attname, value);
+            CONTINUE;
+        END IF;
         parts := parts || format('ALTER COLUMN %I TYPE listguard.%s%s USING %s', c.attname,
             CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END,
             CASE WHEN list_column IS NULL THEN format('(%s)', list_no) END, value);
@@ -442,6 +499,9 @@ BEGIN
     END IF;
     IF parts <> '{}' THEN
         PERFORM listguard._as_owner(relation, format('ALTER TABLE %s %s', relation, array_to_string(parts, ', ')));
+    END IF;
+    IF in_place <> '{}' THEN
+        PERFORM listguard._reseal_in_place(relation, array_to_string(in_place, ', '));
     END IF;
 END
 $$;

@@ -132,3 +132,7 @@ COMMENT ON FUNCTION listguard._rename_column(text, name, name) IS
     'follows a RENAME of a column in the registry';
 COMMENT ON FUNCTION listguard._check_nested(oid) IS
     'refuses columns that hold a sealed type inside an array, a domain, a composite or a range';
+COMMENT ON FUNCTION listguard._partitions_by(oid, name) IS
+    'is a column part of the partition key of a table or of a partition of it';
+COMMENT ON FUNCTION listguard._reseal_in_place(regclass, text) IS
+    'seals the values of partition key columns anew, where the column''s type cannot be changed';

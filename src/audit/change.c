@@ -186,7 +186,9 @@ side_open(Side *side, const char *name, Tuplestorestate *rows, Relation rel)
 	side->rows = rows;
 	if (rows == NULL)
 		return;
-	find_columns(RelationGetDescr(rel), &side->columns);
+	/* Rows restored or replicated before the keys are counted, without a digest. */
+	if (lg_index_keys_here())
+		find_columns(RelationGetDescr(rel), &side->columns);
 	side->slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsMinimalTuple);
 	side->pointer = tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND);
 	tuplestore_select_read_pointer(rows, side->pointer);

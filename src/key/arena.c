@@ -27,6 +27,7 @@ static LgSlot slots[LG_ARENA_SLOTS];
 static uint8_t *arena = NULL;
 static Size arena_size = 0;
 static uint64 clock_hand = 0;
+static bool arena_left = false;	/* the backend ends: no key comes in any more */
 
 static void
 arena_exit(int code, Datum arg)
@@ -34,6 +35,8 @@ arena_exit(int code, Datum arg)
 	(void) code;
 	(void) arg;
 	sodium_memzero(arena, arena_size);
+	memset(slots, 0, sizeof(slots));
+	arena_left = true;
 }
 
 /*
@@ -46,6 +49,8 @@ arena_ready(void)
 {
 	Size		key_size = lg_list_keys_size();
 
+	if (arena_left)
+		elog(ERROR, "keys were asked for at the end of the process");
 	if (arena != NULL)
 		return;
 	arena_size = INDEX_KEYS_SIZE + LG_ARENA_SLOTS * key_size;
@@ -84,7 +89,20 @@ void
 lg_arena_drop(LgSlot *slot)
 {
 	sodium_memzero(slot->keys, lg_list_keys_size());
+	sodium_memzero(slot->wrapped, LG_WRAPPED_BYTES);
 	slot->used = false;
+}
+
+/*
+ * lg_arena_drop_lists
+ *		Wipe every list's slot.
+ */
+void
+lg_arena_drop_lists(void)
+{
+	for (int i = 0; i < LG_ARENA_SLOTS; i++)
+		if (slots[i].used)
+			lg_arena_drop(&slots[i]);
 }
 
 /*

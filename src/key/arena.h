@@ -28,6 +28,7 @@ typedef struct LgSlot
 extern LgSlot *lg_arena_find(uint32 key_id);
 extern LgSlot *lg_arena_take(void);
 extern void lg_arena_drop(LgSlot *slot);
+extern void lg_arena_drop_lists(void);
 extern LgIndexKeys *lg_arena_index_keys(void);
 
 #endif							/* LG_ARENA_H */

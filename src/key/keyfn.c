@@ -9,9 +9,6 @@
 
 #include <sodium.h>
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -20,8 +17,8 @@
 
 #include "audit/audit.h"
 #include "errcodes.h"
+#include "key/keyadmin.h"
 #include "key/keyring.h"
-#include "key/keyrow.h"
 #include "key/rootkey.h"
 #include "policy/registry.h"
 
@@ -30,8 +27,8 @@
 PG_FUNCTION_INFO_V1(listguard_reload_root_key);
 PG_FUNCTION_INFO_V1(listguard_check_root_key);
 
-static void
-require_admin(const char *function)
+void
+lg_key_require_admin(const char *function)
 {
 	lg_require_preload();
 	if (!lg_is_admin(GetUserId()))
@@ -53,7 +50,7 @@ listguard_reload_root_key(PG_FUNCTION_ARGS)
 	LgEvent		ev;
 	bool		loaded;
 
-	require_admin("reload_root_key");
+	lg_key_require_admin("reload_root_key");
 	loaded = lg_rootkey_load();
 	lg_event_init(&ev, LG_EV_KEY, loaded ? LG_OUT_OK : LG_OUT_REFUSED);
 	ev.detail = "{\"root key\": \"reload\"}";
@@ -90,8 +87,9 @@ opens(const LgWrapContext *ctx, const uint8 wrapped[LG_WRAPPED_BYTES])
  *		One row of check_root_key().  wrapped is NULL for a destroyed key.
  */
 static void
-put_row(ReturnSetInfo *rsinfo, const LgWrapContext *ctx, const uint8 *wrapped)
+put_row(const LgWrapContext *ctx, const uint8 *wrapped, void *arg)
 {
+	ReturnSetInfo *rsinfo = arg;
 	bool		is_index = ctx->kind == LG_WRAP_INDEX;
 	Datum		values[CHECK_COLUMNS] = {0};
 	bool		nulls[CHECK_COLUMNS] = {0};
@@ -114,53 +112,8 @@ put_row(ReturnSetInfo *rsinfo, const LgWrapContext *ctx, const uint8 *wrapped)
 }
 
 /*
- * check_table
- *		One row for each row of listguard.index_key or listguard.key.
- */
-static void
-check_table(ReturnSetInfo *rsinfo, const uint8 keyset[LG_KEYSET_BYTES], uint8 kind)
-{
-	bool		is_index = kind == LG_WRAP_INDEX;
-	Relation	rel = lg_key_table_open(is_index ? "index_key" : "key");
-	TupleDesc	desc = RelationGetDescr(rel);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		uint8		wrapped[LG_WRAPPED_BYTES];
-		LgWrapContext ctx;
-		Datum		value;
-		bool		isnull;
-
-		CHECK_FOR_INTERRUPTS();
-		memset(&ctx, 0, sizeof(ctx));
-		memcpy(ctx.keyset, keyset, LG_KEYSET_BYTES);
-		ctx.kind = kind;
-		if (is_index)
-			ctx.key_id = (uint32) DatumGetInt16(heap_getattr(tuple, Anum_lg_index_key_epoch, desc, &isnull));
-		else
-		{
-			ctx.key_id = (uint32) DatumGetInt64(heap_getattr(tuple, Anum_lg_key_key_id, desc, &isnull));
-			ctx.list_no = (uint32) DatumGetInt32(heap_getattr(tuple, Anum_lg_key_list_no, desc, &isnull));
-		}
-		value = heap_getattr(tuple, is_index ? Anum_lg_index_key_wrapped : Anum_lg_key_wrapped, desc, &isnull);
-		if (isnull)
-			put_row(rsinfo, &ctx, NULL);
-		else if (lg_wrapped_from_datum(wrapped, value))
-			put_row(rsinfo, &ctx, wrapped);
-		else
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("wrapped key %u is malformed", ctx.key_id)));
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-}
-
-/*
  * listguard_check_root_key
- *		check_root_key(): which keys of this database the loaded root opens.
+ *		check_root_key(): which keys of this database the loaded roots open.
  *
  * LG004 if no root key is loaded: "none opens" would be another finding.
  */
@@ -170,14 +123,14 @@ listguard_check_root_key(PG_FUNCTION_ARGS)
 	uint8		keyset[LG_KEYSET_BYTES];
 	uint8		root[LG_KEY_BYTES];
 
-	require_admin("check_root_key");
+	lg_key_require_admin("check_root_key");
 	lg_rootkey_get(root, NULL);
 	sodium_memzero(root, sizeof(root));
 	InitMaterializedSRF(fcinfo, 0);
 	if (lg_keyset_id(keyset))
 	{
-		check_table((ReturnSetInfo *) fcinfo->resultinfo, keyset, LG_WRAP_INDEX);
-		check_table((ReturnSetInfo *) fcinfo->resultinfo, keyset, LG_WRAP_LIST);
+		lg_keys_visit(LG_WRAP_INDEX, keyset, put_row, fcinfo->resultinfo);
+		lg_keys_visit(LG_WRAP_LIST, keyset, put_row, fcinfo->resultinfo);
 	}
 	PG_RETURN_VOID();
 }

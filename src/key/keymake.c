@@ -8,7 +8,9 @@
  * the session's or the worker's, is policy/registry.c's decision.
  *
  * Locking: the keyset is made under SHARE ROW EXCLUSIVE on listguard.keyset,
- * so that two first protects cannot make two.
+ * so that two first protects cannot make two.  Before a key is wrapped its
+ * table is locked as an INSERT locks it: rotate_root_key() either waits for the
+ * row or is over, and then the root taken here is the new one.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,6 +67,13 @@ bytes_datum(const uint8 *bytes, Size len)
 	SET_VARSIZE(out, VARHDRSZ + len);
 	memcpy(VARDATA(out), bytes, len);
 	return PointerGetDatum(out);
+}
+
+/* A row under the root of this moment is going to be inserted: rotation waits. */
+static void
+hold_off_rotation(const char *table)
+{
+	LockRelationOid(lg_relation_oid(table), RowExclusiveLock);
 }
 
 /*
@@ -151,6 +160,7 @@ lg_key_create(int32 list_no)
 		lg_key_no_keyset();
 	ctx.kind = LG_WRAP_LIST;
 	ctx.list_no = (uint32) list_no;
+	hold_off_rotation("key");
 	ctx.key_id = unused_key_id();
 	wrap_new(wrapped, &ctx);
 
@@ -188,6 +198,7 @@ make_index_key(void)
 		elog(ERROR, "keyset is not visible to the transaction that made it");
 	ctx.kind = LG_WRAP_INDEX;
 	ctx.key_id = 1;
+	hold_off_rotation("index_key");
 	wrap_new(wrapped, &ctx);
 	values[0] = Int16GetDatum(1);
 	values[1] = bytes_datum(wrapped, LG_WRAPPED_BYTES);

@@ -18,6 +18,7 @@
 
 #include <sodium.h>
 
+#include "access/xlog.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -25,6 +26,7 @@
 #include "key/arena.h"
 #include "key/keyring.h"
 #include "key/keyrow.h"
+#include "key/shred.h"
 #include "policy/registry.h"
 
 /* Rows remembered at most; beyond that all are forgotten and read again. */
@@ -64,10 +66,16 @@ static void
 forget(void)
 {
 	HTAB	   *rows = cache.rows;
+	HASH_SEQ_STATUS scan;
+	LgKeyRow   *row;
 
 	memset(&cache, 0, sizeof(cache));
-	if (rows != NULL)
-		hash_destroy(rows);
+	if (rows == NULL)
+		return;
+	hash_seq_init(&scan, rows);
+	while ((row = hash_seq_search(&scan)) != NULL)
+		sodium_memzero(row->wrapped, LG_WRAPPED_BYTES);
+	hash_destroy(rows);
 }
 
 /*
@@ -80,11 +88,16 @@ forget(void)
 static void
 refresh(void)
 {
+	lg_shred_check();
 	if (cache.valid && cache.generation == lg_registry_generation)
 		return;
 	lg_require_preload();
 	lg_registry_install();
+	lg_shred_register();
 	forget();
+	/* nobody raises the epoch here: what was destroyed on the primary comes as any other change of the registry */
+	if (RecoveryInProgress())
+		lg_arena_drop_lists();
 	cache.rows = make_rows();
 	cache.generation = lg_registry_generation;
 	cache.valid = true;
@@ -212,7 +225,9 @@ shredded_or_unknown(uint32 key_id, bool shredded)
 	ereport(ERROR,
 			(errcode(ERRCODE_LG_KEY),
 			 shredded ? errmsg("key %u has been destroyed", key_id) :
-			 errmsg("key %u is not in this database", key_id)));
+			 errmsg("key %u is not in this database", key_id),
+			 shredded ? errdetail("Its list was shredded: what it sealed stays closed, rows may be deleted.") : 0,
+			 shredded ? errhint("For new values listguard.rotate_list_key() gives the list a new key.") : 0));
 }
 
 /*
@@ -245,21 +260,31 @@ slot_for(const LgKeyRow *row)
 const LgKey *
 lg_key_by_id(uint32 key_id, bool missing_ok)
 {
-	const LgKeyRow *row;
+	LgKeyRow	row;
 	LgSlot	   *slot;
+	uint64		generation;
 
 	refresh();
 	if (key_id != 0 && cache.last.key_id == key_id)
 		return &cache.last;
-	row = key_row(key_id);
-	if (!row->exists)
+	/* Unwrapping reads tables: a key that is destroyed meanwhile must not stay here. */
+	do
 	{
-		if (missing_ok)
-			return NULL;
-		shredded_or_unknown(key_id, false);
-	}
-	cache.last.key_id = 0;		/* its slot may be the one that gives way */
-	slot = slot_for(row);
+		refresh();
+		generation = lg_registry_generation;
+		row = *key_row(key_id);
+		if (!row.exists)
+		{
+			if (missing_ok)
+				return NULL;
+			shredded_or_unknown(key_id, false);
+		}
+		cache.last.key_id = 0;	/* its slot may be the one that gives way */
+		slot = slot_for(&row);
+		sodium_memzero(row.wrapped, LG_WRAPPED_BYTES);
+		if (generation != lg_registry_generation)
+			lg_arena_drop(slot);
+	} while (generation != lg_registry_generation);
 	cache.last.list_no = slot->list_no;
 	cache.last.keys = slot->keys;
 	cache.last.key_id = slot->key_id;
@@ -318,6 +343,21 @@ lg_key_state(uint32 key_id)
 	if (!row->exists)
 		return LG_KEY_UNKNOWN;
 	return row->shredded ? LG_KEY_DESTROYED : LG_KEY_LIVE;
+}
+
+/*
+ * lg_index_keys_here
+ *		Does this database have an index key?  While a restore is under way, or
+ *		where only replicated rows come in, it may have none.
+ */
+bool
+lg_index_keys_here(void)
+{
+	uint8		wrapped[LG_WRAPPED_BYTES];
+	uint8		keyset[LG_KEYSET_BYTES];
+
+	refresh();
+	return cache.index_ready || (lg_keyset_id(keyset) && lg_index_row_read(wrapped) != 0);
 }
 
 /*

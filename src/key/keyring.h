@@ -17,12 +17,19 @@
 
 /* ---- rootkey.c ---- */
 
-/* The launcher calls this: reads file or runs command, fills the segment. LOGs why not. */
+/* The launcher calls this: reads the current and the old root, fills the segment.  LOGs why not. */
 extern bool lg_rootkey_load(void);
-/* Copies the root whose id is given (NULL: the current one) into out; LG004 if it cannot be had. Caller wipes. */
+/* Copies the root whose id is given (NULL: the current one) into out; LG004 if it cannot be had.  Caller wipes. */
 extern void lg_rootkey_get(uint8_t out[LG_KEY_BYTES], const uint8_t *root_id);
 /* False, raising nothing, where it cannot be had now. */
 extern bool lg_rootkey_available(void);
+/* False while a root key that the settings name is missing: the launcher tries again. */
+extern bool lg_rootkey_complete(void);
+
+/* ---- usage.c ---- */
+
+/* In a worker: which roots the keys of this database need, for root_key_usage(). */
+extern void lg_root_usage_answer(char *out, Size size);
 
 /* ---- keyring.c ---- */
 
@@ -51,6 +58,7 @@ typedef enum LgKeyState
 /* What became of a key, without unwrapping it; raises nothing, cached. */
 extern LgKeyState lg_key_state(uint32 key_id);
 /* LG004 if the database has no keyset yet (HINT: protect a table first). */
+extern bool lg_index_keys_here(void);
 extern const LgIndexKeys *lg_index_keys(void);
 /* False if the database has no keyset yet. */
 extern bool lg_keyset_id(uint8_t out[LG_KEYSET_BYTES]);

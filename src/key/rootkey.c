@@ -1,9 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * rootkey.c
- *		The root key as all processes of the server share it.
+ *		The root keys as all processes of the server share them: the current
+ *		one, which wraps and unwraps, and during a rotation the old one, which
+ *		only unwraps.
  *
- * It lies in a mapping of its own, made by the postmaster and inherited by
+ * They lie in a mapping of its own, made by the postmaster and inherited by
  * every process, kept out of core dumps and, where the limits allow, out of
  * swap; not in the server's shared memory, which core dumps contain.
  *
@@ -48,12 +50,24 @@ typedef struct RootSlot
 	uint8_t		key[LG_KEY_BYTES];
 } RootSlot;
 
+#define CURRENT				0
+#define OLD					1
+
 typedef struct RootSegment
 {
 	slock_t		mutex;
-	RootState	state;
-	RootSlot	slots[ROOT_SLOTS];	/* slots[0] is the current root */
+	RootState	state;			/* of the current root */
+	bool		old_pending;	/* the old root's first attempt since start not over */
+	bool		old_missing;	/* settings name an old root, and there is none */
+	RootSlot	slots[ROOT_SLOTS];
 } RootSegment;
+
+/* What one look at the sources has brought. */
+typedef struct RootsRead
+{
+	LgRootFound found[ROOT_SLOTS];
+	uint8_t		key[ROOT_SLOTS][LG_KEY_BYTES];
+} RootsRead;
 
 static RootSegment *segment = NULL;
 
@@ -96,64 +110,137 @@ lg_rootkey_shmem_init(void)
 	sodium_memzero(segment, sizeof(RootSegment));
 	SpinLockInit(&segment->mutex);
 	segment->state = ROOT_LOADING;
+	segment->old_pending = true;
 }
 
+/* The mutex is held. */
 static void
-store_root(const uint8_t key[LG_KEY_BYTES])
+fill_slot(int i, const uint8_t key[LG_KEY_BYTES], const uint8_t id[LG_ROOT_ID_BYTES])
+{
+	memcpy(segment->slots[i].id, id, LG_ROOT_ID_BYTES);
+	memcpy(segment->slots[i].key, key, LG_KEY_BYTES);
+	segment->slots[i].used = true;
+	if (i == CURRENT)
+		segment->state = ROOT_READY;
+}
+
+/*
+ * store
+ *		Make the segment what has been read, in one step.
+ *
+ * Where a source could not be read, what is there stays, all of it: half of an
+ * exchange of roots would close lists.  Only empty slots are filled then.
+ */
+static void
+store(const RootsRead *got)
+{
+	bool		whole = got->found[CURRENT] == LG_ROOT_READ && got->found[OLD] != LG_ROOT_FAILED;
+	uint8_t		id[ROOT_SLOTS][LG_ROOT_ID_BYTES];
+
+	for (int i = 0; i < ROOT_SLOTS; i++)
+		lg_root_id(id[i], got->key[i]);
+	SpinLockAcquire(&segment->mutex);
+	for (int i = 0; i < ROOT_SLOTS; i++)
+	{
+		if (got->found[i] == LG_ROOT_READ && (whole || !segment->slots[i].used))
+			fill_slot(i, got->key[i], id[i]);
+		else if (got->found[i] == LG_ROOT_UNSET && whole)
+			sodium_memzero(&segment->slots[i], sizeof(RootSlot));
+	}
+	if (segment->state == ROOT_LOADING)
+		segment->state = ROOT_FAILED;
+	segment->old_pending = false;
+	segment->old_missing = got->found[OLD] == LG_ROOT_FAILED && !segment->slots[OLD].used;
+	SpinLockRelease(&segment->mutex);
+}
+
+/*
+ * open_early
+ *		At the start, the sessions that wait for the current root need not wait
+ *		for the old one.
+ */
+static void
+open_early(const uint8_t key[LG_KEY_BYTES])
 {
 	uint8_t		id[LG_ROOT_ID_BYTES];
 
 	lg_root_id(id, key);
 	SpinLockAcquire(&segment->mutex);
-	memcpy(segment->slots[0].id, id, LG_ROOT_ID_BYTES);
-	memcpy(segment->slots[0].key, key, LG_KEY_BYTES);
-	segment->slots[0].used = true;
-	segment->state = ROOT_READY;
+	if (segment->state == ROOT_LOADING)
+		fill_slot(CURRENT, key, id);
 	SpinLockRelease(&segment->mutex);
 }
 
 /*
  * lg_rootkey_load
- *		Read the root key by the settings and put it into the segment.
+ *		Read the root keys by the settings and put them into the segment.
  *
- * A failure is logged and leaves a root key that is there in place: a file
- * that cannot be read for a moment must not close the lists.  Raises nothing.
+ * True if all that the settings name is there.  A failure is logged and leaves
+ * the root keys that are there in place: a file that cannot be read for a
+ * moment must not close the lists.  Raises nothing.
  */
 bool
 lg_rootkey_load(void)
 {
-	uint8_t		key[LG_KEY_BYTES];
+	RootsRead	got;
+	bool		complete;
 
 	if (segment == NULL)
 		return false;
-	if (lg_rootsource_read(key, lg_root_key_file, lg_root_key_command))
-	{
-		store_root(key);
-		sodium_memzero(key, sizeof(key));
-		return true;
-	}
-	SpinLockAcquire(&segment->mutex);
-	if (segment->state == ROOT_LOADING)
-		segment->state = ROOT_FAILED;
-	SpinLockRelease(&segment->mutex);
-	return false;
-}
-
-static RootState
-current_state(void)
-{
-	RootState	state;
-
-	SpinLockAcquire(&segment->mutex);
-	state = segment->state;
-	SpinLockRelease(&segment->mutex);
-	return state;
+	got.found[CURRENT] = lg_rootsource_read(got.key[CURRENT], lg_root_key_file, lg_root_key_command, false);
+	if (got.found[CURRENT] == LG_ROOT_READ)
+		open_early(got.key[CURRENT]);
+	got.found[OLD] = lg_rootsource_read(got.key[OLD], lg_root_key_file_old, lg_root_key_command_old, true);
+	store(&got);
+	complete = got.found[CURRENT] == LG_ROOT_READ && got.found[OLD] != LG_ROOT_FAILED;
+	sodium_memzero(&got, sizeof(got));
+	return complete;
 }
 
 bool
 lg_rootkey_available(void)
 {
-	return segment != NULL && current_state() == ROOT_READY;
+	bool		ready;
+
+	if (segment == NULL)
+		return false;
+	SpinLockAcquire(&segment->mutex);
+	ready = segment->state == ROOT_READY;
+	SpinLockRelease(&segment->mutex);
+	return ready;
+}
+
+/*
+ * lg_rootkey_complete
+ *		Is every root key here that the settings name, as far as was seen?
+ */
+bool
+lg_rootkey_complete(void)
+{
+	bool		complete;
+
+	if (segment == NULL)
+		return false;
+	SpinLockAcquire(&segment->mutex);
+	complete = segment->state == ROOT_READY && !segment->old_missing;
+	SpinLockRelease(&segment->mutex);
+	return complete;
+}
+
+/*
+ * still_loading
+ *		May the root (NULL: the current one) yet come of the first attempt?
+ */
+static bool
+still_loading(const uint8_t *root_id)
+{
+	bool		loading;
+
+	SpinLockAcquire(&segment->mutex);
+	loading = segment->state == ROOT_LOADING || (root_id != NULL && segment->old_pending &&
+		memcmp(segment->slots[CURRENT].id, root_id, LG_ROOT_ID_BYTES) != 0);
+	SpinLockRelease(&segment->mutex);
+	return loading;
 }
 
 /*
@@ -163,13 +250,13 @@ lg_rootkey_available(void)
  * Without a postmaster (single-user mode) there is no launcher.
  */
 static void
-wait_while_loading(void)
+wait_while_loading(const uint8_t *root_id)
 {
 	TimestampTz start = GetCurrentTimestamp();
 
-	if (!IsUnderPostmaster && current_state() == ROOT_LOADING)
+	if (!IsUnderPostmaster && still_loading(root_id))
 		lg_rootkey_load();
-	while (current_state() == ROOT_LOADING &&
+	while (still_loading(root_id) &&
 		   !TimestampDifferenceExceeds(start, GetCurrentTimestamp(), WAIT_SECONDS * 1000))
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -182,12 +269,13 @@ wait_while_loading(void)
 bool
 lg_rootkey_find(uint8_t out[LG_KEY_BYTES], const uint8_t *root_id)
 {
+	int			slots = root_id != NULL ? ROOT_SLOTS : CURRENT + 1;
 	bool		found = false;
 
 	if (segment == NULL)
 		return false;
 	SpinLockAcquire(&segment->mutex);
-	for (int i = 0; i < ROOT_SLOTS && !found; i++)
+	for (int i = 0; i < slots && !found; i++)
 	{
 		RootSlot   *slot = &segment->slots[i];
 
@@ -202,6 +290,25 @@ lg_rootkey_find(uint8_t out[LG_KEY_BYTES], const uint8_t *root_id)
 }
 
 /*
+ * lg_rootkey_place
+ *		Where a root key is held now, by its id.
+ */
+LgRootPlace
+lg_rootkey_place(const uint8_t root_id[LG_ROOT_ID_BYTES])
+{
+	LgRootPlace place = LG_ROOT_ABSENT;
+
+	if (segment == NULL)
+		return place;
+	SpinLockAcquire(&segment->mutex);
+	for (int i = ROOT_SLOTS - 1; i >= 0; i--)
+		if (segment->slots[i].used && memcmp(segment->slots[i].id, root_id, LG_ROOT_ID_BYTES) == 0)
+			place = i == CURRENT ? LG_ROOT_CURRENT : LG_ROOT_OLD;
+	SpinLockRelease(&segment->mutex);
+	return place;
+}
+
+/*
  * lg_rootkey_get
  *		Copy the current root (root_id NULL) or the one named to out.
  *
@@ -212,17 +319,18 @@ void
 lg_rootkey_get(uint8_t out[LG_KEY_BYTES], const uint8_t *root_id)
 {
 	lg_require_preload();
-	wait_while_loading();
-	if (current_state() != ROOT_READY)
+	wait_while_loading(root_id);
+	if (lg_rootkey_find(out, root_id))
+		return;
+	if (!lg_rootkey_available())
 		ereport(ERROR,
 				(errcode(ERRCODE_LG_KEY),
 				 errmsg("root key is not available"),
 				 errdetail("It could not be loaded; the server log says why."),
 				 errhint("Set listguard.root_key_file or listguard.root_key_command, then call listguard.reload_root_key().")));
-	if (!lg_rootkey_find(out, root_id))
-		ereport(ERROR,
-				(errcode(ERRCODE_LG_KEY),
-				 errmsg("root key does not fit this database"),
-				 errdetail("Its keys are wrapped under another root key."),
-				 errhint("Call listguard.check_root_key() to see which keys the loaded root key opens.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_LG_KEY),
+			 errmsg("root key does not fit this database"),
+			 errdetail("A key of it is wrapped under another root key than those loaded."),
+			 errhint("Call listguard.check_root_key() to see which keys the loaded root keys open; set the former one as listguard.root_key_file_old or listguard.root_key_command_old.")));
 }

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * rootsource.c
- *		Read the root key from a file or from a command's output.
+ *		Read a root key, the current or the old one, from a file or from a
+ *		command's output.
  *
  * Both hold 64 hex digits and nothing else but white space behind them.  The
  * file must be as closed to others as the server's TLS key.  The command runs
@@ -37,12 +38,14 @@
 
 extern char **environ;
 
+static bool reading_old = false;	/* which of the two, for messages */
+
 static bool
 failed(const char *detail)
 {
 	ereport(LOG,
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
-			 errmsg("could not load the root key"),
+			 reading_old ? errmsg("could not load the old root key") : errmsg("could not load the root key"),
 			 errdetail_internal("%s", detail)));
 	return false;
 }
@@ -131,6 +134,7 @@ read_file(uint8_t out[LG_KEY_BYTES], const char *path)
 	{
 		ereport(LOG,
 				(errcode_for_file_access(),
+				 reading_old ? errmsg("could not open old root key file \"%s\": %m", path) :
 				 errmsg("could not open root key file \"%s\": %m", path)));
 		return false;
 	}
@@ -138,7 +142,7 @@ read_file(uint8_t out[LG_KEY_BYTES], const char *path)
 	if (good)
 	{
 		len = read_all(fd, text, sizeof(text));
-		good = len >= 0 && parse_hex(out, text, (size_t) len);
+		good = len >= 0 && (size_t) len < sizeof(text) && parse_hex(out, text, (size_t) len);
 		sodium_memzero(text, sizeof(text));
 		if (!good)
 			failed("The root key file must hold 64 hex digits and nothing else.");
@@ -274,7 +278,7 @@ read_command(uint8_t out[LG_KEY_BYTES], const char *command)
 	ssize_t		len;
 	bool		good;
 	pid_t		pid;
-	int			fd;
+	int			fd = -1;
 
 	if (!spawn_command(command, &pid, &fd))
 		return false;
@@ -290,18 +294,24 @@ read_command(uint8_t out[LG_KEY_BYTES], const char *command)
 	return good || failed("The root key command must print 64 hex digits and nothing else.");
 }
 
-bool
-lg_rootsource_read(uint8_t out[LG_KEY_BYTES], const char *file, const char *command)
+LgRootFound
+lg_rootsource_read(uint8_t out[LG_KEY_BYTES], const char *file, const char *command, bool old)
 {
 	bool		has_file = file != NULL && file[0] != '\0';
 	bool		has_command = command != NULL && command[0] != '\0';
+	bool		good;
 
 	memset(out, 0, LG_KEY_BYTES);
+	reading_old = old;
+	if (!has_file && !has_command && old)
+		return LG_ROOT_UNSET;
 	if (has_file && has_command)
-		return failed("Only one of listguard.root_key_file and listguard.root_key_command may be set.");
-	if (has_file)
-		return read_file(out, file);
-	if (has_command)
-		return read_command(out, command);
-	return failed("Neither listguard.root_key_file nor listguard.root_key_command is set.");
+		good = failed("Only one of the settings for its file and for its command may be set.");
+	else if (has_file)
+		good = read_file(out, file);
+	else if (has_command)
+		good = read_command(out, command);
+	else
+		good = failed("Neither listguard.root_key_file nor listguard.root_key_command is set.");
+	return good ? LG_ROOT_READ : LG_ROOT_FAILED;
 }

@@ -13,6 +13,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -78,6 +79,19 @@ renamed(RenameStmt *stmt)
 	}
 }
 
+/* Triggers were enabled: ours fire on replicas too, whatever was said. */
+static void
+keep_always(Oid relid)
+{
+	Oid			types[] = {OIDOID};
+	Datum		values[1];
+
+	if (!OidIsValid(relid))
+		return;
+	values[0] = ObjectIdGetDatum(relid);
+	(void) lg_registry_execute("SELECT listguard._keep_always($1)", 1, types, values);
+}
+
 static void
 altered(AlterTableStmt *stmt)
 {
@@ -96,10 +110,31 @@ altered(AlterTableStmt *stmt)
 			case AT_AddInherit:
 				catch_up(relation_of(stmt->relation));
 				return;
+			case AT_EnableTrig:
+			case AT_EnableTrigAll:
+			case AT_EnableTrigUser:
+			case AT_EnableReplicaTrig:
+				keep_always(relation_of(stmt->relation));
+				return;
 			default:
 				break;
 		}
 	}
+}
+
+/*
+ * lg_policy_precede
+ *		A command that gives new names is about to run: what the registry's names
+ *		stand for has to be known before.
+ */
+void
+lg_policy_precede(Node *stmt)
+{
+	if ((!IsA(stmt, RenameStmt) && !IsA(stmt, AlterObjectSchemaStmt)) ||
+		lg_is_internal() || creating_extension || !IsTransactionState() ||
+		RecoveryInProgress() || XactReadOnly || !lg_extension_present())
+		return;
+	lg_bind_names();
 }
 
 /*

@@ -44,6 +44,7 @@
 #include "common/value.h"
 #include "guc.h"
 #include "key/keyrow.h"
+#include "key/shred.h"
 #include "policy/policy.h"
 
 /* Attribute numbers of listguard.protected_table, see 10_catalog.sql. */
@@ -111,6 +112,7 @@ relcache_callback(Datum arg, Oid relid)
 	if (!OidIsValid(relid) || relid == registry_relid)
 	{
 		lg_registry_generation++;
+		lg_shred_check();
 		return;
 	}
 	if (relations == NULL)

@@ -71,7 +71,7 @@ extern int32 lg_list_ensure(Oid relid, const char *value);
 extern int32 lg_list_create(const char *relation, const char *value);
 /* Worker's handler of LG_WORK_NEW_LIST and LG_WORK_BIND, in a transaction of its own. */
 extern void lg_list_create_in_worker(Oid relid, const char *value);
-extern void lg_bind_in_worker(void);
+extern void lg_bind_names(void);
 /* "schema.table/value" as view lists shows it, palloc'd; percent-encoded value, no '#id'. */
 extern char *lg_list_name(const LgList *list);
 

@@ -72,8 +72,8 @@ typedef struct Batch
 	Column		columns[LG_MAX_SEALED_COLUMNS];
 	int			n_columns;
 	uint64		generation;		/* of the registry; list_no and the wishes are of this one */
-	bool		by_column;		/* the table has a list column */
-	int32		list_no;		/* where it has none */
+	int			list_attno;		/* the list column; 0: the table is one list */
+	int32		list_no;		/* of the table as a whole */
 	int			n_rows;
 	Size		bytes;
 	TupleTableSlot *slots[BATCH_ROWS];
@@ -175,8 +175,10 @@ find_columns(Batch *batch)
 	TupleDesc	desc = RelationGetDescr(batch->rel);
 	bool		stage;
 
-	batch->by_column = lg_has_list_column(batch->rel);
-	stage = batch->by_column && !batch->state->opts.binary;
+	batch->list_attno = lg_list_column(batch->rel, &batch->list_no);
+	if (batch->list_attno < 0)
+		elog(ERROR, "the list column does not exist");
+	stage = batch->list_attno != 0 && !batch->state->opts.binary;
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
@@ -209,48 +211,86 @@ seal_text(Batch *batch, Column *column, int32 list_no)
 
 	state->cur_attname = NameStr(TupleDescAttr(RelationGetDescr(batch->rel), column->attno - 1)->attname);
 	state->cur_attval = column->text;
-	value = lg_armour_is(column->text, len) ? lg_sealed_input(column->type, column->text, len, -1) :
+	value = list_no < 0 ? lg_sealed_input(column->type, column->text, len, -1) :
 		lg_sealed_make(column->type, column->text, len, list_no);
 	state->cur_attname = NULL;
 	state->cur_attval = NULL;
 	return PointerGetDatum(value);
 }
 
-/* What holds for all rows, asked again only when the registry has changed. */
-static int32
-list_of_row(Batch *batch, TupleTableSlot *slot)
+/* What holds for all rows is asked again when the registry has changed. */
+static void
+refresh(Batch *batch)
 {
 	uint64		generation = lg_registry_generation;
-	int32		list_no = batch->list_no;
 
-	if (batch->by_column || batch->generation != generation)
-		list_no = lg_row_list(batch->rel, slot);
-	if (batch->generation != generation)
-	{
-		batch->list_no = list_no;
-		for (int i = 0; i < batch->n_columns; i++)
-			batch->columns[i].wish = lg_domain_wish(batch->rel, batch->columns[i].attno);
-		batch->generation = generation;
-	}
-	return list_no;
+	if (batch->generation == generation)
+		return;
+	(void) lg_list_column(batch->rel, &batch->list_no);
+	for (int i = 0; i < batch->n_columns; i++)
+		batch->columns[i].wish = lg_domain_wish(batch->rel, batch->columns[i].attno);
+	batch->generation = generation;
 }
 
-/* What the trigger does to a row, on the row in its slot. */
+/* Are all texts of this row still to be sealed, and none of them armour? */
+static bool
+is_plain(const Batch *batch, TupleTableSlot *slot)
+{
+	if (slot->tts_isnull[batch->list_attno - 1])
+		return false;
+	for (int i = 0; i < batch->n_columns; i++)
+	{
+		const Column *column = &batch->columns[i];
+
+		if (!slot->tts_isnull[column->attno - 1] &&
+			(column->text == NULL || lg_armour_is(column->text, strlen(column->text))))
+			return false;
+	}
+	return true;
+}
+
+static void
+seal_texts(Batch *batch, TupleTableSlot *slot, int32 list_no)
+{
+	for (int i = 0; i < batch->n_columns; i++)
+	{
+		Column	   *column = &batch->columns[i];
+
+		if (column->text != NULL)
+			slot->tts_values[column->attno - 1] = seal_text(batch, column, list_no);
+	}
+}
+
+/*
+ * What the trigger does to a row, on the row in its slot.  One that is not plain
+ * text gets values first and its list by them, just as there.
+ */
 static void
 seal_row(Batch *batch, TupleTableSlot *slot)
 {
-	int32		list_no = list_of_row(batch, slot);
+	int32		list_no;
 
+	refresh(batch);
+	list_no = batch->list_no;
+	if (batch->list_attno != 0 && is_plain(batch, slot))
+	{
+		list_no = lg_list_of_value(batch->rel, batch->list_attno, slot->tts_values[batch->list_attno - 1]);
+		seal_texts(batch, slot, list_no);
+	}
+	else if (batch->list_attno != 0)
+	{
+		seal_texts(batch, slot, -1);
+		list_no = lg_row_list(batch->rel, slot);
+		if (list_no == 0)
+			return;
+	}
 	for (int i = 0; i < batch->n_columns; i++)
 	{
 		Column	   *column = &batch->columns[i];
 		int			at = column->attno - 1;
 
-		if (slot->tts_isnull[at])
-			continue;
-		if (column->text != NULL)
-			slot->tts_values[at] = seal_text(batch, column, list_no);
-		slot->tts_values[at] = lg_sealed_place(slot->tts_values[at], list_no, column->wish);
+		if (!slot->tts_isnull[at])
+			slot->tts_values[at] = lg_sealed_place(slot->tts_values[at], list_no, column->wish);
 	}
 }
 
@@ -319,7 +359,7 @@ flush(Batch *batch)
 
 		state->cur_lineno = batch->lines[i];
 		if (batch->rri->ri_NumIndices > 0)
-			recheck = lg_insert_index_tuples(batch->rri, batch->slots[i], batch->estate);
+			recheck = lg_insert_new_index_tuples(batch->rri, batch->slots[i], batch->estate);
 		if (batch->change != NULL)
 			lg_change_row(batch->change, batch->slots[i]);
 		ExecARInsertTriggers(batch->estate, batch->rri, batch->slots[i], recheck, batch->capture);

@@ -15,6 +15,7 @@
 #include "compat.h"
 
 #include "access/htup_details.h"
+#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -28,6 +29,7 @@
 #include "utils/uuid.h"
 
 #include "key/keyring.h"
+#include "policy/binding.h"
 #include "policy/registry.h"
 #include "type/type.h"
 #include "worker/worker.h"
@@ -69,6 +71,52 @@ list_value(Datum value, Oid type)
 	return NULL;
 }
 
+static Oid
+root_of(Oid relid)
+{
+	return get_rel_relispartition(relid) ? llast_oid(get_partition_ancestors(relid)) : relid;
+}
+
+/*
+ * to_come
+ *		Is the registry that this row belongs to still on its way?
+ *
+ * Definitions are restored before data, or rows are replicated to where the
+ * keys are not: table and list are unknown here, and every value of the row is
+ * under a key that is unknown as well, or under one of this very table.  Such
+ * rows come from sessions and workers that armour is accepted from, and are
+ * stored as they are.  Making a list for them would give its value a second
+ * number and key.
+ */
+static bool
+to_come(Relation rel, HeapTuple row)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	Oid			relid = RelationGetRelid(rel);
+	bool		known = lg_protected_lookup(relid) != NULL;
+
+	if (!lg_armour_accepted())
+		return false;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		const LgList *list;
+		bool		isnull;
+		Datum		value;
+
+		if (att->attisdropped || lg_type_of(att->atttypid) == 0)
+			continue;
+		value = heap_getattr(row, i + 1, desc, &isnull);
+		if (isnull)
+			continue;
+		list = lg_list_by_no(lg_key_list(lg_sealed_key_id(value)));
+		if (list != NULL && (known || list->relation == NULL ||
+							 strcmp(list->relation, lg_relation_name(root_of(relid))) != 0))
+			return false;
+	}
+	return true;
+}
+
 /*
  * check_new_list
  *		May the current user's row be the first of a list?
@@ -91,6 +139,13 @@ check_new_list(Oid relid)
 			 errhint("Ask for \"insert\" on the whole table or on that list, with listguard.grant_access().")));
 }
 
+static bool
+is_last_list(Oid relid, const char *value)
+{
+	return last_list.relid == relid && last_list.generation == lg_registry_generation &&
+		strcmp(last_list.value, value) == 0;
+}
+
 /*
  * list_for_value
  *		Number of a list by its value; made by the worker where it is new.
@@ -100,8 +155,7 @@ list_for_value(Oid relid, const char *value)
 {
 	int32		list_no;
 
-	if (last_list.relid == relid && last_list.generation == lg_registry_generation &&
-		strcmp(last_list.value, value) == 0)
+	if (is_last_list(relid, value))
 		return last_list.list_no;
 	if (strlen(value) >= LG_WORK_VALUE_MAX)
 		ereport(ERROR,
@@ -119,93 +173,63 @@ list_for_value(Oid relid, const char *value)
 }
 
 /*
- * list_column
- *		Which column says to what list a row belongs; 0: none, the table is one
- *		list, whose number is put into *list_no.  *relid becomes the protected
- *		relation.
+ * row_list
+ *		Number of the list that a row belongs to; 0 where that cannot be known
+ *		yet, 23502 where its list is null.
  */
-static int
-list_column(Relation rel, Oid *relid, int32 *list_no)
+static int32
+row_list(Relation rel, HeapTuple row)
 {
+	TupleDesc	desc = RelationGetDescr(rel);
 	const LgProtected *prot = lg_protected_lookup(RelationGetRelid(rel));
+	Oid			relid;
 	int			attno;
+	bool		isnull;
+	Datum		value;
+	char	   *name;
 
+	if (prot == NULL && to_come(rel, row))
+		return 0;
 	if (prot == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" is not protected", RelationGetRelationName(rel)),
 				 errhint("Protect it with listguard.protect().")));
-	*relid = prot->relid;
-	*list_no = prot->list_no;
 	if (prot->list_column == NULL)
-		return 0;
-	attno = SPI_fnumber(RelationGetDescr(rel), prot->list_column);
+		return prot->list_no;
+	relid = prot->relid;
+	attno = SPI_fnumber(desc, prot->list_column);
 	if (attno <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("list column of table \"%s\" does not exist", RelationGetRelationName(rel))));
-	return attno;
-}
-
-/*
- * list_of
- *		Number of the list by the list column's value; 23502 where that is null.
- */
-static int32
-list_of(Relation rel, Oid relid, int attno, Datum value, bool isnull)
-{
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attno - 1);
-
+	value = heap_getattr(row, attno, desc, &isnull);
 	if (isnull)
+	{
+		name = NameStr(TupleDescAttr(desc, attno - 1)->attname);
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-						NameStr(att->attname), RelationGetRelationName(rel)),
+						name, RelationGetRelationName(rel)),
 				 errdetail("The column says to which list the row belongs.")));
-	return list_for_value(relid, list_value(value, att->atttypid));
+	}
+	name = list_value(value, TupleDescAttr(desc, attno - 1)->atttypid);
+	if (!is_last_list(relid, name) && lg_list_find(relid, name) == NULL && to_come(rel, row))
+		return 0;
+	return list_for_value(relid, name);
 }
 
-/*
- * row_list
- *		Number of the list that a row belongs to.
- */
-static int32
-row_list(Relation rel, HeapTuple row)
+static HeapTuple
+row_of(TriggerData *trigger)
 {
-	Oid			relid;
-	int32		list_no;
-	int			attno = list_column(rel, &relid, &list_no);
-	bool		isnull;
-	Datum		value;
-
-	if (attno == 0)
-		return list_no;
-	value = heap_getattr(row, attno, RelationGetDescr(rel), &isnull);
-	return list_of(rel, relid, attno, value, isnull);
-}
-
-int32
-lg_row_list(Relation rel, TupleTableSlot *slot)
-{
-	Oid			relid;
-	int32		list_no;
-	int			attno = list_column(rel, &relid, &list_no);
-	bool		isnull;
-	Datum		value;
-
-	if (attno == 0)
-		return list_no;
-	value = slot_getattr(slot, attno, &isnull);
-	return list_of(rel, relid, attno, value, isnull);
-}
-
-bool
-lg_has_list_column(Relation rel)
-{
-	Oid			relid;
-	int32		list_no;
-
-	return list_column(rel, &relid, &list_no) != 0;
+	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		elog(ERROR, "seal_row is a BEFORE ROW trigger");
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		return trigger->tg_trigtuple;
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		return trigger->tg_newtuple;
+	elog(ERROR, "seal_row is a trigger for INSERT and UPDATE");
+	return NULL;
 }
 
 /* Is this a column whose addresses carry the token of their domain? */
@@ -234,17 +258,32 @@ lg_domain_wish(Relation rel, int attno)
 	return domain_wish(RelationGetRelid(rel), TupleDescAttr(RelationGetDescr(rel), attno - 1));
 }
 
-static HeapTuple
-row_of(TriggerData *trigger)
+int
+lg_list_column(Relation rel, int32 *list_no)
 {
-	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
-		elog(ERROR, "seal_row is a BEFORE ROW trigger");
-	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		return trigger->tg_trigtuple;
-	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		return trigger->tg_newtuple;
-	elog(ERROR, "seal_row is a trigger for INSERT and UPDATE");
-	return NULL;
+	const LgProtected *prot = lg_protected_lookup(RelationGetRelid(rel));
+
+	if (prot == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is not protected", RelationGetRelationName(rel))));
+	*list_no = prot->list_no;
+	return prot->list_column == NULL ? 0 : SPI_fnumber(RelationGetDescr(rel), prot->list_column);
+}
+
+int32
+lg_list_of_value(Relation rel, int attno, Datum value)
+{
+	const LgProtected *prot = lg_protected_lookup(RelationGetRelid(rel));
+	Oid			typid = TupleDescAttr(RelationGetDescr(rel), attno - 1)->atttypid;
+
+	return list_for_value(prot->relid, list_value(value, typid));
+}
+
+int32
+lg_row_list(Relation rel, TupleTableSlot *slot)
+{
+	return row_list(rel, ExecCopySlotHeapTuple(slot));
 }
 
 /*
@@ -298,6 +337,7 @@ listguard_seal_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	HeapTuple	row;
+	int32		list_no;
 
 	lg_require_preload();
 	if (!CALLED_AS_TRIGGER(fcinfo))
@@ -305,6 +345,8 @@ listguard_seal_row(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("seal_row is called as a trigger only")));
 	row = row_of(trigger);
-	return PointerGetDatum(reseal_columns(row, trigger->tg_relation,
-										  row_list(trigger->tg_relation, row)));
+	list_no = row_list(trigger->tg_relation, row);
+	if (list_no == 0)
+		return PointerGetDatum(row);
+	return PointerGetDatum(reseal_columns(row, trigger->tg_relation, list_no));
 }

@@ -26,6 +26,7 @@
 #include "errcodes.h"
 #include "guc.h"
 #include "key/keyring.h"
+#include "key/shred.h"
 #include "policy/registry.h"
 #include "row/road.h"
 #include "type/type.h"
@@ -148,11 +149,13 @@ may_reveal(const LgValueView *view)
 	static uint32 last_key = 0;
 	static Oid	last_user = InvalidOid;
 	static bool last_answer = false;
-	uint64		before = lg_registry_generation;
+	uint64		before;
 	Oid			userid = GetUserId();
 	int32		list_no;
 	bool		answer;
 
+	lg_shred_check();
+	before = lg_registry_generation;
 	if (generation == before && last_key == view->key_id && last_user == userid)
 		return last_answer;
 	if (lg_key_state(view->key_id) != LG_KEY_LIVE)

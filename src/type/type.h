@@ -95,9 +95,14 @@ extern Datum lg_sealed_place(Datum value, int32 list_no, LgDomainWish wish);
 /* Does some column of the list's table keep domain tokens?  Asked for every address sealed. */
 extern bool lg_domain_kept(int32 list_no);
 
-/* For COPY, what the trigger on protected tables asks: a row's list, and what a column wants. */
-extern int32 lg_row_list(Relation rel, TupleTableSlot *slot);
-extern bool lg_has_list_column(Relation rel);
+/*
+ * For COPY, what the trigger on protected tables asks.  lg_row_list() leaves a
+ * copy of the row in the current context.
+ */
+extern int32 lg_row_list(Relation rel, TupleTableSlot *slot);	/* 0: stored as it is */
+/* 0, with the table's list, or the list column's number, not above 0 if there is none. */
+extern int	lg_list_column(Relation rel, int32 *list_no);
+extern int32 lg_list_of_value(Relation rel, int attno, Datum value);	/* not null */
 extern LgDomainWish lg_domain_wish(Relation rel, int attno);
 
 /* 42501 unless listguard itself asks: protect, or the worker (io.c). */

@@ -187,13 +187,13 @@ look_after_workers(void)
 		send_scout();
 }
 
-/* Load the root key at start, when told to, and as long as there is none. */
+/* Load the root keys at start, when told to, and as long as one is missing. */
 static void
 look_after_rootkey(bool now)
 {
 	static TimestampTz last = 0;
 
-	if (!now && (lg_rootkey_available() ||
+	if (!now && (lg_rootkey_complete() ||
 				 !TimestampDifferenceExceeds(last, GetCurrentTimestamp(), ROOT_RETRY_MS)))
 		return;
 	(void) lg_rootkey_load();

@@ -20,11 +20,15 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "key/keyring.h"
+#include "key/shred.h"
 #include "policy/registry.h"
 #include "shmem.h"
 #include "worker/workdb.h"
 
 #define WAIT_TICK_MS	1000
+
+static bool was_question = false;	/* what this worker served last */
 
 /* Milliseconds left until end, 0 if none. */
 static long
@@ -46,13 +50,13 @@ wake_entry(LgWorkDb *db)
 
 /* Take a free slot and fill it in; -1 if none is free or no database fits in. */
 static int
-post(LgWorkKind kind, Oid relid, const char *value)
+post(Oid dboid, LgWorkKind kind, Oid relid, const char *value)
 {
 	LgWorkDb   *db;
 	int			slot = -1;
 
 	LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
-	db = lg_workdb_find(MyDatabaseId, true);
+	db = lg_workdb_find(dboid, true);
 	for (int i = 0; db != NULL && i < LG_WORK_REQUESTS && slot < 0; i++)
 		if (lg_work->requests[i].state == LG_REQUEST_FREE)
 			slot = i;
@@ -63,7 +67,7 @@ post(LgWorkKind kind, Oid relid, const char *value)
 		req->state = LG_REQUEST_PENDING;
 		req->abandoned = false;
 		req->kind = kind;
-		req->dboid = MyDatabaseId;
+		req->dboid = dboid;
 		req->relid = relid;
 		req->has_value = value != NULL;
 		strlcpy(req->value, value ? value : "", LG_WORK_VALUE_MAX);
@@ -104,32 +108,58 @@ state_of(int slot)
 }
 
 static int
-post_within(LgWorkKind kind, Oid relid, const char *value, TimestampTz end)
+post_within(Oid dboid, LgWorkKind kind, Oid relid, const char *value, TimestampTz end)
 {
 	int			slot;
 
 	ConditionVariablePrepareToSleep(&lg_work->changed);
-	while ((slot = post(kind, relid, value)) < 0 && left_ms(end) > 0)
+	while ((slot = post(dboid, kind, relid, value)) < 0 && left_ms(end) > 0)
 		(void) ConditionVariableTimedSleep(&lg_work->changed, Min(left_ms(end), WAIT_TICK_MS), PG_WAIT_EXTENSION);
 	ConditionVariableCancelSleep();
 	return slot;
 }
 
-static bool
-await(int slot, TimestampTz end)
+/* Copies the answer, if one is wanted, before the slot is given back. */
+static LgRequestState
+await(int slot, char *answer, TimestampTz end)
 {
 	LgRequestState state;
 
 	ConditionVariablePrepareToSleep(&lg_work->changed);
-	while ((state = state_of(slot)) != LG_REQUEST_DONE && state != LG_REQUEST_FAILED && left_ms(end) > 0)
+	while ((state = state_of(slot)) < LG_REQUEST_DONE && left_ms(end) > 0)
 		(void) ConditionVariableTimedSleep(&lg_work->changed, Min(left_ms(end), WAIT_TICK_MS), PG_WAIT_EXTENSION);
 	ConditionVariableCancelSleep();
-	return state == LG_REQUEST_DONE;
+	if (state == LG_REQUEST_DONE && answer != NULL)
+		strlcpy(answer, lg_work->requests[slot].value, LG_WORK_VALUE_MAX);
+	return state;
+}
+
+/* timeout_ms covers the wait for a slot, too. */
+static LgRequestState
+request(Oid dboid, LgWorkKind kind, Oid relid, const char *value, char *answer, int timeout_ms)
+{
+	TimestampTz end = GetCurrentTimestamp() + (int64) timeout_ms * 1000;
+	volatile LgRequestState state = LG_REQUEST_FAILED;
+	volatile int slot;
+
+	if (lg_work == NULL || !IsUnderPostmaster || lg_in_worker() || RecoveryInProgress() ||
+		!OidIsValid(dboid) || (value != NULL && strlen(value) >= LG_WORK_VALUE_MAX))
+		return LG_REQUEST_FAILED;
+	slot = post_within(dboid, kind, relid, value, end);
+	if (slot < 0)
+		return LG_REQUEST_FAILED;
+	PG_ENSURE_ERROR_CLEANUP(release, Int32GetDatum(slot));
+	{
+		state = await(slot, answer, end);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(release, Int32GetDatum(slot));
+	release(0, Int32GetDatum(slot));
+	return state;
 }
 
 /*
  * lg_worker_request
- *		See worker.h.  timeout_ms covers the wait for a slot, too.
+ *		See worker.h.
  *
  * False at once where no worker can be: single-user mode, a standby, and in a
  * worker itself.
@@ -137,23 +167,25 @@ await(int slot, TimestampTz end)
 bool
 lg_worker_request(LgWorkKind kind, Oid relid, const char *value, int timeout_ms)
 {
-	TimestampTz end = GetCurrentTimestamp() + (int64) timeout_ms * 1000;
-	volatile bool done = false;
-	volatile int slot;
+	return request(MyDatabaseId, kind, relid, value, NULL, timeout_ms) == LG_REQUEST_DONE;
+}
 
-	if (lg_work == NULL || !IsUnderPostmaster || lg_in_worker() || RecoveryInProgress() ||
-		!OidIsValid(MyDatabaseId) || (value != NULL && strlen(value) >= LG_WORK_VALUE_MAX))
-		return false;
-	slot = post_within(kind, relid, value, end);
-	if (slot < 0)
-		return false;
-	PG_ENSURE_ERROR_CLEANUP(release, Int32GetDatum(slot));
+/*
+ * lg_worker_ask
+ *		See worker.h.
+ */
+LgAnswer
+lg_worker_ask(Oid dboid, LgWorkKind question, char answer[LG_WORK_VALUE_MAX], int timeout_ms)
+{
+	switch (request(dboid, question, InvalidOid, NULL, answer, timeout_ms))
 	{
-		done = await(slot, end);
+		case LG_REQUEST_DONE:
+			return LG_ANSWER_GIVEN;
+		case LG_REQUEST_ABSENT:
+			return LG_ANSWER_ABSENT;
+		default:
+			return LG_ANSWER_NONE;
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(release, Int32GetDatum(slot));
-	release(0, Int32GetDatum(slot));
-	return done;
 }
 
 /*
@@ -189,7 +221,7 @@ lg_worker_wake(void)
  *		Fail the requests to a database; the lock is held.
  */
 void
-lg_request_fail_all(Oid dboid, bool running_only)
+lg_request_fail_all(Oid dboid, bool running_only, LgRequestState how)
 {
 	for (int i = 0; i < LG_WORK_REQUESTS; i++)
 	{
@@ -197,7 +229,7 @@ lg_request_fail_all(Oid dboid, bool running_only)
 
 		if (req->dboid == dboid &&
 			(req->state == LG_REQUEST_RUNNING || (!running_only && req->state == LG_REQUEST_PENDING)))
-			req->state = req->abandoned ? LG_REQUEST_FREE : LG_REQUEST_FAILED;
+			req->state = req->abandoned ? LG_REQUEST_FREE : how;
 	}
 }
 
@@ -231,10 +263,16 @@ perform(void *arg)
 			lg_list_create_in_worker(req->relid, req->has_value ? req->value : NULL);
 			break;
 		case LG_WORK_BIND:
-			lg_bind_in_worker();
+			lg_bind_names();
 			break;
 		case LG_WORK_PARTITIONS:
 			lg_drain_partitions();
+			break;
+		case LG_WORK_SHRED:
+			lg_shred_in_worker(atoi(req->value));
+			break;
+		case LG_WORK_ROOT_USAGE:
+			lg_root_usage_answer(req->value, sizeof(req->value));
 			break;
 		default:
 			elog(ERROR, "unknown request %d to a listguard worker", (int) req->kind);
@@ -253,7 +291,22 @@ drain_all(void)
 }
 
 static void
-finish(int slot, bool done)
+perform_second(void *arg)
+{
+	lg_shred_remains_in_worker(atoi(((LgRequest *) arg)->value));
+}
+
+static bool
+serve(LgRequest *req)
+{
+	if (req->kind == LG_WORK_DRAIN)
+		return drain_all();
+	return lg_worker_transaction(perform, req) &&
+		(req->kind != LG_WORK_SHRED || lg_worker_transaction(perform_second, req));
+}
+
+static void
+finish(int slot, const LgRequest *served, bool done)
 {
 	LgRequest  *req = &lg_work->requests[slot];
 
@@ -261,7 +314,11 @@ finish(int slot, bool done)
 	if (req->abandoned)
 		req->state = LG_REQUEST_FREE;
 	else
+	{
+		if (was_question)
+			strlcpy(req->value, served->value, LG_WORK_VALUE_MAX);
 		req->state = done ? LG_REQUEST_DONE : LG_REQUEST_FAILED;
+	}
 	LWLockRelease(lg_lock(LG_LOCK_WORKER));
 	ConditionVariableBroadcast(&lg_work->changed);
 }
@@ -278,6 +335,13 @@ lg_request_serve(void)
 
 	if (slot < 0)
 		return false;
-	finish(slot, req.kind == LG_WORK_DRAIN ? drain_all() : lg_worker_transaction(perform, &req));
+	was_question = req.kind == LG_WORK_ROOT_USAGE;
+	finish(slot, &req, serve(&req));
 	return true;
+}
+
+bool
+lg_request_was_question(void)
+{
+	return was_question;
 }

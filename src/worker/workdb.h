@@ -55,7 +55,8 @@ typedef enum LgRequestState
 	LG_REQUEST_PENDING,
 	LG_REQUEST_RUNNING,
 	LG_REQUEST_DONE,
-	LG_REQUEST_FAILED
+	LG_REQUEST_FAILED,
+	LG_REQUEST_ABSENT			/* failed: the database does not hold listguard */
 } LgRequestState;
 
 typedef struct LgRequest
@@ -96,7 +97,8 @@ extern bool lg_worker_transaction(void (*body) (void *arg), void *arg);
 
 /* request.c */
 extern bool lg_request_serve(void);	/* serves one, false if there was none */
-extern void lg_request_fail_all(Oid dboid, bool running_only);
+extern bool lg_request_was_question(void);	/* the one served last */
+extern void lg_request_fail_all(Oid dboid, bool running_only, LgRequestState how);
 
 /* drain.c */
 typedef enum LgDrainResult

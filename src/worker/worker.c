@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "key/shred.h"
 #include "shmem.h"
 #include "worker/workdb.h"
 
@@ -157,7 +158,7 @@ detach(int code, Datum arg)
 		self->pid = 0;
 		self->latch = NULL;
 		self = NULL;
-		lg_request_fail_all(dboid, true);
+		lg_request_fail_all(dboid, true, LG_REQUEST_FAILED);
 	}
 	if (lg_work->launcher)
 		SetLatch(lg_work->launcher);
@@ -297,8 +298,9 @@ static bool
 report_start(void)
 {
 	bool		present = false;
+	bool		looked = lg_worker_transaction(look_for_extension, &present);
 
-	if (!lg_worker_transaction(look_for_extension, &present))
+	if (!looked)
 		present = false;
 	LWLockAcquire(lg_lock(LG_LOCK_WORKER), LW_EXCLUSIVE);
 	self->started = self->doubtful = false;
@@ -310,7 +312,7 @@ report_start(void)
 			((int64) ABSENT_MS * 1000 << Min(self->absent, ABSENT_DOUBLINGS));
 		self->absent++;
 		pg_atomic_write_u32(&self->wanted, 0);
-		lg_request_fail_all(self->dboid, false);
+		lg_request_fail_all(self->dboid, false, looked ? LG_REQUEST_ABSENT : LG_REQUEST_FAILED);
 	}
 	LWLockRelease(lg_lock(LG_LOCK_WORKER));
 	ConditionVariableBroadcast(&lg_work->changed);
@@ -405,8 +407,11 @@ work_loop(void)
 		bool		wanted = pg_atomic_read_u32(&self->wanted) != 0;
 
 		keep_partitions(&partitions_due);
+		lg_shred_check();
 		CHECK_FOR_INTERRUPTS();
-		if (served || (drained && asked))
+		if (served && lg_request_was_question())
+			last = 0;			/* who asks all databases in turn needs our place */
+		else if (served || (drained && asked))
 			last = GetCurrentTimestamp();
 		else if (TimestampDifferenceExceeds(last, GetCurrentTimestamp(), IDLE_MS) && leave_if_idle())
 			return;
