@@ -94,7 +94,7 @@ load(void)
 
 /*
  * unbound
- *		Ask the worker, once per generation and without waiting, to bind names.
+ *		Have the worker bind names, once per generation and without waiting.
  */
 static void
 unbound(void)
@@ -102,7 +102,7 @@ unbound(void)
 	if (cache.asked || lg_in_worker() || RecoveryInProgress())
 		return;
 	cache.asked = true;
-	(void) lg_worker_request(LG_WORK_BIND, InvalidOid, NULL, 0);
+	lg_worker_wake();
 }
 
 /*
