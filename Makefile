@@ -13,7 +13,7 @@ EXTRA_CLEAN  = $(DATA_built) results output_iso tmp_check tmp_check_sql test/uni
 
 # These bring their own server and install what is missing: they must run
 # where there is no PGXS yet.
-SCRIPTED     = check demo matrix bootstrap check-layout
+SCRIPTED     = check demo matrix bootstrap check-layout fuzz valgrind sanitize
 .PHONY: $(SCRIPTED)
 
 ifeq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
@@ -49,6 +49,14 @@ matrix:
 # make bootstrap: install what a build and the tests need.
 bootstrap:
 	@test/tools/bootstrap check
+
+# make fuzz [LG_FUZZ_SECONDS=600] [FUZZ="equal address"]: every fuzzer, for so long each.
+fuzz:
+	@test/tools/fuzz $(FUZZ)
+
+# make valgrind, make sanitize [SQL="types domain"]: SQL tests on a server that looks for faults.
+valgrind sanitize:
+	@test/tools/instrumented $@ $(SQL)
 
 check-layout:
 	@test/tools/check-layout

@@ -86,6 +86,7 @@ utility_and_follow(PlannedStmt *pstmt, const char *queryString, bool readOnlyTre
 				   ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
 				   DestReceiver *dest, QueryCompletion *qc)
 {
+	lg_policy_precede(pstmt->utilityStmt);
 	(prev_utility ? prev_utility : standard_ProcessUtility)
 		(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 	lg_policy_follow(pstmt->utilityStmt);

@@ -154,20 +154,26 @@ DECLARE
     relname text := listguard._relation_name(_policy_condition.relation);
     list_column name;
     list_type text;
+    table_no int4;
     part record;
     parts text[] := '{}';
 BEGIN
-    SELECT p.list_column, format_type(a.atttypid, NULL) INTO list_column, list_type
+    SELECT p.list_column, p.list_no, format_type(a.atttypid, NULL) INTO list_column, table_no, list_type
     FROM listguard.protected_table p LEFT JOIN pg_attribute a ON a.attrelid = _policy_condition.relation AND a.attname = p.list_column
     WHERE p.relation = relname;
+    -- a few lists by name, for the eye and for an index; more of them by listed(), whose text stays as it is when lists are added
     FOR part IN
-        SELECT g.list_no IS NULL AS all_lists, g.using_expr, array_agg(l.value ORDER BY l.value) AS lists
-        FROM listguard.access_grant g LEFT JOIN listguard.list l ON l.list_no = g.list_no
+        SELECT g.list_no IS NULL AS all_lists, g.using_expr,
+               CASE WHEN count(g.list_no) BETWEEN 1 AND 8 THEN
+                    (SELECT array_agg(l.value ORDER BY l.value) FROM listguard.list l WHERE l.list_no = ANY (array_agg(g.list_no))) END AS lists
+        FROM listguard.access_grant g
         WHERE g.relation = relname AND g.role = _policy_condition.role AND privilege = ANY (g.privileges)
         GROUP BY 1, 2 ORDER BY 1 DESC, 2 NULLS FIRST
     LOOP
         parts := parts || concat_ws(' AND ',
             CASE WHEN part.all_lists THEN NULL
+                 WHEN part.lists IS NULL THEN format('listguard.listed(%I, %s, %L, %L, %L)', list_column, table_no,
+                                                     _policy_condition.role, privilege, coalesce(part.using_expr, ''))
                  WHEN cardinality(part.lists) = 1 THEN format('%I = %L::%s', list_column, part.lists[1], list_type)
                  ELSE format('%I = ANY (%L::%s[])', list_column, part.lists, list_type) END,
             '(' || part.using_expr || ')');
@@ -179,46 +185,111 @@ BEGIN
 END
 $$;
 
--- Bring a role's policies and table privileges in line with its grants.
-CREATE FUNCTION listguard._sync_role(relation oid, role text) RETURNS void
+-- pg_dump reads each partition by itself: "backup" on a table is SELECT on every one.
+CREATE FUNCTION listguard._sync_partitions(relation oid, role text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    what record;
+    relname text := listguard._relation_name(_sync_partitions.relation);
+    roleid oid := listguard._require_role(_sync_partitions.role::name);
+    holds boolean := EXISTS (SELECT FROM listguard.access_grant g WHERE g.relation = relname AND g.role = _sync_partitions.role
+                             AND 'backup' = ANY (g.privileges));
     member oid;
-    policy name;
+BEGIN
+    FOR member IN
+        SELECT c.oid FROM listguard._members(_sync_partitions.relation) m JOIN pg_class c ON c.oid = m
+        WHERE m <> _sync_partitions.relation AND holds <> EXISTS (
+            SELECT FROM aclexplode(c.relacl) a WHERE a.grantee = roleid AND a.privilege_type = 'SELECT')
+    LOOP
+        PERFORM listguard._internal(format(CASE WHEN holds THEN 'GRANT SELECT ON TABLE %s TO %I' ELSE 'REVOKE SELECT ON TABLE %s FROM %I CASCADE' END,
+                                           member::regclass, _sync_partitions.role));
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION listguard._sync_partitions(oid, text) IS
+    'gives a role that holds backup on a table SELECT on its partitions, and takes it from others';
+
+-- What a policy's comment says of the text it was made with.
+CREATE FUNCTION listguard._policy_mark(qual text) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'written by listguard: ' || md5(qual)
+$$;
+
+COMMENT ON FUNCTION listguard._policy_mark(text) IS 'comment of a policy that was made with this condition';
+
+-- One policy on every table of the tree, made where it is not there as it should be; qual NULL: none.
+CREATE FUNCTION listguard._sync_policy(relation oid, role name, roleid oid, privilege text, command text, qual text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    policy name := listguard._policy_name(_sync_policy.privilege, _sync_policy.role::text);
+    member regclass;
+BEGIN
+    FOR member IN
+        SELECT m FROM listguard._members(_sync_policy.relation) m
+        WHERE qual IS NOT NULL AND NOT EXISTS (SELECT FROM pg_policy p
+            WHERE p.polrelid = m AND p.polname = policy AND p.polroles = ARRAY[roleid] AND p.polpermissive
+              AND obj_description(p.oid, 'pg_policy') = listguard._policy_mark(qual))
+    LOOP
+        PERFORM listguard._internal(format('DROP POLICY %I ON %s', policy, member)) FROM pg_policy p
+        WHERE p.polrelid = member AND p.polname = policy;
+        PERFORM listguard._internal(format('CREATE POLICY %I ON %s FOR %s TO %I %s%s', policy, member, command, _sync_policy.role,
+            CASE WHEN command <> 'INSERT' THEN format('USING (%s) ', qual) END,
+            CASE WHEN command IN ('INSERT', 'UPDATE') THEN format('WITH CHECK (%s)', qual) END));
+        PERFORM listguard._internal(format('COMMENT ON POLICY %I ON %s IS %L', policy, member, listguard._policy_mark(qual)));
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION listguard._sync_policy(oid, name, oid, text, text, text) IS
+    'makes one policy of a role on a protected table and its partitions';
+
+-- Has a role, by its own name, a privilege on the table?
+CREATE FUNCTION listguard._has_privilege(relation oid, roleid oid, privilege text) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x
+                   WHERE c.oid = relation AND x.grantee = roleid AND x.privilege_type = privilege)
+$$;
+
+COMMENT ON FUNCTION listguard._has_privilege(oid, oid, text) IS 'was the privilege on the table granted to the role by name?';
+
+-- Bring a role's policies and table privileges in line with its grants.  What is as it should be is not touched: one more
+-- of many lists changes no policy.
+CREATE FUNCTION listguard._sync_role(relation oid, role text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    what record;
     condition text;
-    qual text;
     wanted boolean;
+    kept name[] := '{}';
     relname text := listguard._relation_name(_sync_role.relation);
     roleid oid := listguard._require_role(_sync_role.role::name);
     old record;
 BEGIN
-    -- by the role, not by the name: the role may have had another when they were made
-    FOR old IN
-        SELECT p.polname, p.polrelid FROM pg_policy p WHERE p.polrelid IN (SELECT listguard._members(_sync_role.relation))
-          AND p.polroles = ARRAY[roleid] AND starts_with(p.polname::text, 'listguard_')
-    LOOP
-        PERFORM listguard._internal(format('DROP POLICY %I ON %s', old.polname, old.polrelid::regclass));
-    END LOOP;
     FOR what IN SELECT * FROM (VALUES ('view', 'SELECT'), ('insert', 'INSERT'), ('update', 'UPDATE'), ('delete', 'DELETE')) v(privilege, command)
     LOOP
         condition := listguard._policy_condition(_sync_role.relation, _sync_role.role, what.privilege);
-        policy := listguard._policy_name(what.privilege, _sync_role.role);
-        qual := CASE condition WHEN 'true' THEN 'listguard.guard()' ELSE format('listguard.guard() AND (%s)', condition) END;
-        FOR member IN SELECT listguard._members(_sync_role.relation)
-        LOOP
-            IF condition IS NOT NULL THEN
-                PERFORM listguard._internal(format('CREATE POLICY %I ON %s FOR %s TO %I %s%s', policy, member::regclass,
-                    what.command, _sync_role.role,
-                    CASE WHEN what.command <> 'INSERT' THEN format('USING (%s) ', qual) END,
-                    CASE WHEN what.command IN ('INSERT', 'UPDATE') THEN format('WITH CHECK (%s)', qual) END));
-            END IF;
-        END LOOP;
+        PERFORM listguard._sync_policy(_sync_role.relation, _sync_role.role::name, roleid, what.privilege, what.command,
+            CASE condition WHEN 'true' THEN 'listguard.guard()' ELSE format('listguard.guard() AND (%s)', condition) END)
+        WHERE condition IS NOT NULL;
+        IF condition IS NOT NULL THEN
+            kept := kept || listguard._policy_name(what.privilege, _sync_role.role);
+        END IF;
         wanted := condition IS NOT NULL OR what.command = 'SELECT' AND EXISTS (
             SELECT FROM listguard.access_grant g WHERE g.relation = relname AND g.role = _sync_role.role AND 'backup' = ANY (g.privileges));
-        PERFORM listguard._internal(format(CASE WHEN wanted THEN 'GRANT %s ON TABLE %s TO %I' ELSE 'REVOKE %s ON TABLE %s FROM %I CASCADE' END,
-                                           what.command, relname, _sync_role.role));
+        IF wanted <> listguard._has_privilege(_sync_role.relation, roleid, what.command) THEN
+            PERFORM listguard._internal(format(CASE WHEN wanted THEN 'GRANT %s ON TABLE %s TO %I' ELSE 'REVOKE %s ON TABLE %s FROM %I CASCADE' END,
+                                               what.command, relname, _sync_role.role));
+        END IF;
     END LOOP;
+    -- by the role, not by the name: the role may have had another when they were made
+    FOR old IN
+        SELECT p.polname, p.polrelid FROM pg_policy p WHERE p.polrelid IN (SELECT listguard._members(_sync_role.relation))
+          AND p.polroles = ARRAY[roleid] AND starts_with(p.polname::text, 'listguard_') AND p.polname <> ALL (kept)
+    LOOP
+        PERFORM listguard._internal(format('DROP POLICY %I ON %s', old.polname, old.polrelid::regclass));
+    END LOOP;
+    PERFORM listguard._sync_partitions(_sync_role.relation, _sync_role.role);
 END
 $$;
 
@@ -771,7 +842,6 @@ DECLARE
     relname text := listguard._require_protected(grant_access.relation);
     expression text;
     numbers int4[];
-    number int4;
 BEGIN
     PERFORM listguard._check_privileges(grant_access.privileges);
     IF 'backup' = ANY (grant_access.privileges) AND NOT (SELECT r.rolbypassrls OR r.rolsuper FROM pg_roles r WHERE r.oid = roleid) THEN
@@ -783,17 +853,12 @@ BEGIN
     numbers := listguard._lists_meant(grant_access.relation, grant_access.lists);
     PERFORM listguard._bind('role', grant_access.role::text, roleid);
     PERFORM listguard._bind('relation', relname, grant_access.relation::oid);
-    FOREACH number IN ARRAY numbers
-    LOOP
-        UPDATE listguard.access_grant g
-        SET privileges = ARRAY(SELECT DISTINCT p FROM unnest(g.privileges || grant_access.privileges) p ORDER BY p),
-            using_expr = coalesce(expression, g.using_expr), granted = now(), granted_by = session_user
-        WHERE g.role = grant_access.role::text AND g.relation = relname AND g.list_no IS NOT DISTINCT FROM number;
-        IF NOT FOUND THEN
-            INSERT INTO listguard.access_grant (role, relation, privileges, list_no, using_expr)
-            VALUES (grant_access.role, relname, ARRAY(SELECT DISTINCT p FROM unnest(grant_access.privileges) p ORDER BY p), number, expression);
-        END IF;
-    END LOOP;
+    INSERT INTO listguard.access_grant AS g (role, relation, privileges, list_no, using_expr)
+    SELECT grant_access.role, relname, ARRAY(SELECT DISTINCT p FROM unnest(grant_access.privileges) p ORDER BY p), n, expression
+    FROM (SELECT DISTINCT n FROM unnest(numbers) n) lists
+    ON CONFLICT (role, relation, coalesce(list_no, 0)) DO UPDATE
+    SET privileges = ARRAY(SELECT DISTINCT p FROM unnest(g.privileges || EXCLUDED.privileges) p ORDER BY p),
+        using_expr = coalesce(EXCLUDED.using_expr, g.using_expr), granted = now(), granted_by = session_user;
     PERFORM listguard._sync_role(grant_access.relation, grant_access.role::text);
     PERFORM listguard._sync_backup(grant_access.role::text);
     PERFORM listguard._event('grant', relname, jsonb_build_object('grant', grant_access.privileges, 'role', grant_access.role,

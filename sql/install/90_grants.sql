@@ -1,7 +1,8 @@
 -- Nothing is executable by PUBLIC but what an application role needs; this file is the only place that says so.
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA listguard FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION listguard.guard() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION listguard.guard(), listguard.listed(text, int4, text, text, text), listguard.listed(int4, int4, text, text, text),
+    listguard.listed(int8, int4, text, text, text), listguard.listed(uuid, int4, text, text, text) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
     listguard.ticket_audience(),
     listguard.request_export(regclass, text[], name[], bigint, text, text, timestamptz),

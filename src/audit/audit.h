@@ -82,6 +82,8 @@ extern bool lg_audit_ready(void);
  * the directory turns out to be a copy.
  */
 extern const uint8 *lg_node_id(void);
+/* Was this node ever started as a standby? */
+extern bool lg_node_standby(void);
 
 extern void lg_audit_init_backend(void);	/* lazily, once per backend */
 

@@ -6,7 +6,7 @@
  *
  * Layout of the spool directory:
  *		lock		locked by the running server
- *		node		who this node is (see node_read)
+ *		node		who this node is (see node_settle)
  *		<node>/		segments, named by their number in 16 hex digits
  *
  * A copied data directory gets a node of its own, and with it a directory of
@@ -36,6 +36,16 @@
 
 char		lg_spool_root[MAXPGPATH];
 char		lg_spool_dir[MAXPGPATH];
+
+/* Where a node lives: system identifier, and a file of the data directory. */
+typedef struct LgNodePlace
+{
+	uint64		system;
+	uint64		inode;
+	uint64		device;
+	uint64		birth;			/* nanoseconds; 0: not known */
+	bool		standby;		/* started as a standby */
+} LgNodePlace;
 
 static int	lock_fd = -1;		/* the postmaster's, and its children's: held by the open file */
 
@@ -236,19 +246,51 @@ lock_directory(void)
 				 errhint("Give each server its own listguard.spool_directory.")));
 }
 
-/* What tells this data directory from a copy of it. */
-static void
-node_place(char *text, size_t size)
+/*
+ * When a file was made, in nanoseconds; 0 where the file system does not say.
+ */
+static uint64
+birth_of(const char *path)
 {
+#ifdef STATX_BTIME
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, 0, STATX_BTIME, &st) == 0 && (st.stx_mask & STATX_BTIME) != 0)
+		return (uint64) st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec;
+#endif
+	return 0;
+}
+
+/*
+ * What tells this data directory from a copy of it, and from itself restored
+ * in place: a file that initdb writes and nothing ever replaces.
+ */
+static void
+place_take(LgNodePlace *place)
+{
+	char		path[MAXPGPATH];
 	struct stat st;
 
-	if (stat(DataDir, &st) != 0)
+	snprintf(path, sizeof(path), "%s/PG_VERSION", DataDir);
+	if (stat(path, &st) != 0)
 		ereport(FATAL,
 				(errcode_for_file_access(),
-				 errmsg("could not stat data directory: %m")));
-	snprintf(text, size, "%llu %llu %llu",
-			 (unsigned long long) GetSystemIdentifier(),
-			 (unsigned long long) st.st_ino, (unsigned long long) st.st_dev);
+				 errmsg("could not stat file \"%s\" of the data directory: %m", "PG_VERSION")));
+	place->system = GetSystemIdentifier();
+	place->inode = st.st_ino;
+	place->device = st.st_dev;
+	place->birth = birth_of(path);
+	snprintf(path, sizeof(path), "%s/standby.signal", DataDir);
+	place->standby = stat(path, &st) == 0;
+}
+
+/* A device's number may change from boot to boot, a birth does not. */
+static bool
+same_place(const LgNodePlace *a, const LgNodePlace *b)
+{
+	if (a->system != b->system || a->inode != b->inode)
+		return false;
+	return a->birth != 0 && b->birth != 0 ? a->birth == b->birth : a->device == b->device;
 }
 
 static bool
@@ -311,28 +353,63 @@ node_to_hex(const uint8 node[16], char *hex)
 		sprintf(hex + 2 * i, "%02x", node[i]);
 }
 
+/* One line: id, system identifier, inode, device, birth, and "own" or "standby". */
+static void
+node_save(const char *path, const uint8 node[16], const LgNodePlace *place)
+{
+	char		text[NODE_TEXT_MAX];
+	char		hex[33];
+
+	node_to_hex(node, hex);
+	snprintf(text, sizeof(text), "%s %llu %llu %llu %llu %s\n", hex,
+			 (unsigned long long) place->system, (unsigned long long) place->inode,
+			 (unsigned long long) place->device, (unsigned long long) place->birth,
+			 place->standby ? "standby" : "own");
+	node_write(path, text);
+}
+
+static bool
+node_parse(const char *text, uint8 node[16], LgNodePlace *place)
+{
+	unsigned long long n[4];
+	char		origin[8];
+
+	if (!hex_to_node(text, node) ||
+		sscanf(text + 33, "%llu %llu %llu %llu %7s", &n[0], &n[1], &n[2], &n[3], origin) != 5)
+		return false;
+	place->system = n[0];
+	place->inode = n[1];
+	place->device = n[2];
+	place->birth = n[3];
+	place->standby = strcmp(origin, "standby") == 0;
+	return true;
+}
+
 /*
- * The node file holds the node's id and the place it was made for: system
- * identifier, inode and device of the data directory.  At another place it
- * came with a copy, and a new id is made.
+ * The node file holds the node's id and the place it was made for.  At another
+ * place it came with a copy, and a new id is made.  A node that was ever
+ * started as a standby is one for good: it shares its databases with the
+ * server that it followed, and goes on with them when it is promoted.
  */
 static void
-node_settle(uint8 node[16])
+node_settle(uint8 node[16], bool *standby)
 {
 	char		path[MAXPGPATH];
 	char		text[NODE_TEXT_MAX];
-	char		place[NODE_TEXT_MAX - 64];
-	char		hex[33];
-	bool		known;
+	LgNodePlace here;
+	LgNodePlace was;
 
 	snprintf(path, sizeof(path), "%s/node", lg_spool_root);
-	node_place(place, sizeof(place));
-	known = node_read(path, text);
-	if (known)
+	place_take(&here);
+	if (node_read(path, text))
 	{
-		text[strcspn(text, "\n")] = '\0';
-		if (hex_to_node(text, node) && strcmp(text + 33, place) == 0)
+		if (node_parse(text, node, &was) && same_place(&was, &here))
+		{
+			*standby = was.standby || here.standby;
+			if (here.standby && !was.standby)
+				node_save(path, node, &here);
 			return;
+		}
 		ereport(LOG,
 				(errmsg("the data directory is a copy or was moved: the audit goes on under a new node")));
 	}
@@ -342,9 +419,8 @@ node_settle(uint8 node[16])
 				 errmsg("could not make a random node id")));
 	node[6] = (node[6] & 0x0f) | 0x40;	/* a version 4 uuid */
 	node[8] = (node[8] & 0x3f) | 0x80;
-	node_to_hex(node, hex);
-	snprintf(text, sizeof(text), "%s %s\n", hex, place);
-	node_write(path, text);
+	node_save(path, node, &here);
+	*standby = here.standby;
 }
 
 /* ---- start: segments ---- */
@@ -521,7 +597,7 @@ lg_segment_start(uint8 node[16], LgSpoolFound *found)
 		snprintf(lg_spool_root, sizeof(lg_spool_root), "%s/listguard_spool", DataDir);
 	make_directory(lg_spool_root, lg_spool_directory == NULL || lg_spool_directory[0] == '\0');
 	lock_directory();
-	node_settle(node);
+	node_settle(node, &found->standby);
 	node_to_hex(node, hex);
 	if (strlen(lg_spool_root) + 64 > MAXPGPATH)
 		ereport(FATAL,

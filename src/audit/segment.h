@@ -33,6 +33,7 @@ typedef struct LgSpoolFound
 	uint64		newest;			/* number of the newest one that exists */
 	LgSpoolPos	write_pos;
 	uint64		last_seq;
+	bool		standby;		/* this node was ever started as a standby */
 } LgSpoolFound;
 
 /* Set by lg_segment_start in the postmaster, inherited by every backend. */

@@ -36,6 +36,7 @@
 typedef struct LgSpoolShared
 {
 	uint8		node[16];
+	bool		standby;		/* this node was ever started as a standby */
 	uint64		boot;
 	pg_atomic_uint64 write_pos; /* changed under LG_LOCK_SPOOL */
 	pg_atomic_uint64 synced_pos;	/* changed under LG_LOCK_SPOOL_SYNC */
@@ -77,6 +78,7 @@ lg_spool_shmem_init(void)
 	pg_atomic_init_u64(&spool->newest, start.newest);
 	pg_atomic_init_u32(&spool->failed, 0);
 	spool->last_seq = start.last_seq;
+	spool->standby = start.standby;
 	if (!pg_strong_random(&spool->boot, sizeof(spool->boot)))
 		ereport(FATAL,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -90,6 +92,12 @@ lg_node_id(void)
 	static const uint8 none[16] = {0};
 
 	return spool ? spool->node : none;
+}
+
+bool
+lg_node_standby(void)
+{
+	return spool != NULL && spool->standby;
 }
 
 uint64

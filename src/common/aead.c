@@ -20,6 +20,7 @@
 
 #include "common/aead.h"
 #include "common/kdf.h"
+#include "common/wipe.h"
 
 static bool initialised = false;
 static bool have_aes = false;
@@ -109,6 +110,7 @@ lg_list_keys_derive(LgListKeys *out, const uint8_t key[LG_KEY_BYTES])
 		}
 		out->has_aes_state = true;
 	}
+	lg_registers_wipe();
 	return LG_OK;
 }
 
@@ -169,6 +171,7 @@ evp_forget(void)
 		EVP_CIPHER_CTX_free(evp_ctx);
 		evp_ctx = NULL;
 	}
+	lg_registers_wipe();
 }
 
 static bool
@@ -273,6 +276,7 @@ lg_aead_seal(uint8_t *buf, size_t len, uint8_t alg, const LgListKeys *keys,
 																 keys->xchacha);
 	else
 		rc = -1;
+	lg_registers_wipe();
 	return rc == 0 ? LG_OK : LG_ERR_ALGORITHM;
 }
 
@@ -293,6 +297,7 @@ lg_aead_open(uint8_t *out, const uint8_t *body, size_t body_len, uint8_t alg,
 																 ad, ad_len, nonce, keys->xchacha);
 	else
 		return LG_ERR_ALGORITHM;
+	lg_registers_wipe();
 	if (rc == 0)
 		return LG_OK;
 	sodium_memzero(out, len);

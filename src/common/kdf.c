@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "common/kdf.h"
+#include "common/wipe.h"
 
 /* Inputs up to this size are hashed in one call from a buffer on the stack. */
 #define ONE_CALL_BYTES	384
@@ -52,6 +53,7 @@ lg_kdf_subkey(uint8_t out[LG_KEY_BYTES], const uint8_t key[LG_KEY_BYTES], const 
 {
 	require(crypto_generichash_blake2b(out, LG_KEY_BYTES, (const uint8_t *) label,
 									   strlen(label), key, LG_KEY_BYTES));
+	lg_registers_wipe();
 }
 
 /*
@@ -104,6 +106,7 @@ lg_hash_prefixed(uint8_t *out, size_t out_len, const uint8_t personal[LG_PERSONA
 	LgBytes		parts[3] = {{key, LG_KEY_BYTES}, head, tail};
 
 	hash_parts(out, out_len, personal, parts);
+	lg_registers_wipe();
 }
 
 /*

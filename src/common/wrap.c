@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/kdf.h"
+#include "common/wipe.h"
 
 #define WRAP_VERSION		1
 #define NONCE_BYTES			24
@@ -130,6 +131,7 @@ lg_key_wrap(uint8_t out[LG_WRAPPED_BYTES], const uint8_t root[LG_KEY_BYTES],
 		return LG_ERR_ALGORITHM;
 	}
 	make_commitment(out + AT_COMMITMENT, root, context, out);
+	lg_registers_wipe();
 	return LG_OK;
 }
 
@@ -167,6 +169,7 @@ lg_key_unwrap(uint8_t key[LG_KEY_BYTES], const uint8_t root[LG_KEY_BYTES],
 													LG_KEY_BYTES + LG_TAG_BYTES, ad, AD_BYTES,
 													wrapped + AT_NONCE, wrap_key);
 	sodium_memzero(wrap_key, sizeof(wrap_key));
+	lg_registers_wipe();
 	if (rc != 0)
 	{
 		sodium_memzero(key, LG_KEY_BYTES);

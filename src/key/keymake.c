@@ -29,6 +29,7 @@
 #include "errcodes.h"
 #include "key/keyring.h"
 #include "key/keyrow.h"
+#include "policy/home.h"
 #include "policy/registry.h"
 
 #define MAX_ID_TRIES	16
@@ -234,4 +235,5 @@ lg_keyset_ensure(void)
 	make_keyset();
 	make_index_key();
 	(void) lg_list_create(NULL, NULL);
+	lg_home_make();
 }

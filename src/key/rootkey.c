@@ -26,6 +26,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "common/wipe.h"
 #include "errcodes.h"
 #include "guc.h"
 #include "key/keyring.h"
@@ -194,6 +195,7 @@ lg_rootkey_load(void)
 	store(&got);
 	complete = got.found[CURRENT] == LG_ROOT_READ && got.found[OLD] != LG_ROOT_FAILED;
 	sodium_memzero(&got, sizeof(got));
+	lg_registers_wipe();
 	return complete;
 }
 
@@ -286,6 +288,7 @@ lg_rootkey_find(uint8_t out[LG_KEY_BYTES], const uint8_t *root_id)
 		found = true;
 	}
 	SpinLockRelease(&segment->mutex);
+	lg_registers_wipe();
 	return found;
 }
 

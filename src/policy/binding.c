@@ -24,6 +24,7 @@
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/varlena.h"
 
 #include "audit/audit.h"
@@ -93,7 +94,7 @@ load(void)
 
 /*
  * unbound
- *		Ask the worker, once per generation and without waiting, to bind names.
+ *		Have the worker bind names, once per generation and without waiting.
  */
 static void
 unbound(void)
@@ -101,7 +102,23 @@ unbound(void)
 	if (cache.asked || lg_in_worker() || RecoveryInProgress())
 		return;
 	cache.asked = true;
-	(void) lg_worker_request(LG_WORK_BIND, InvalidOid, NULL, 0);
+	lg_worker_wake();
+}
+
+/*
+ * bound_oid
+ *		The oid of a name whose binding says otherwise.
+ *
+ * Roles are the cluster's: one that was renamed in another database is still
+ * the one that was granted to, and the worker is asked to write its new name.
+ */
+static Oid
+bound_oid(const Binding *binding)
+{
+	if (!binding->is_role || !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(binding->oid)))
+		return InvalidOid;
+	unbound();
+	return binding->oid;
 }
 
 /* The oid, if the binding of the name agrees with it; else InvalidOid. */
@@ -110,17 +127,16 @@ if_bound(bool is_role, const char *name, Oid oid)
 {
 	ListCell   *lc;
 
-	if (!OidIsValid(oid))
-		return InvalidOid;
 	load();
 	foreach(lc, cache.all)
 	{
 		Binding    *binding = lfirst(lc);
 
 		if (binding->is_role == is_role && strcmp(binding->name, name) == 0)
-			return binding->oid == oid ? oid : InvalidOid;
+			return binding->oid == oid ? oid : bound_oid(binding);
 	}
-	unbound();
+	if (OidIsValid(oid))
+		unbound();
 	return oid;
 }
 
@@ -183,31 +199,35 @@ lg_registry_execute(const char *sql, int nargs, Oid *types, Datum *values)
 }
 
 /*
- * lg_bind_in_worker
- *		Bind every name of the registry that resolves and has no binding yet.
+ * lg_bind_names
+ *		Bind every name of the registry that resolves and has no binding yet, and
+ *		write the names of roles that were renamed in another database.
  *
- * In the worker's own transaction; one event tells how many were bound.
+ * In the worker's own transaction, or before a RENAME in that of its session;
+ * one event tells how many there were.
  */
 void
-lg_bind_in_worker(void)
+lg_bind_names(void)
 {
 	LgEvent		ev;
-	uint64		n;
+	uint64		bound;
+	uint64		roles;
 
 	if (!lg_extension_present())
 		return;
-	n = lg_registry_execute("INSERT INTO listguard.binding (kind, name, oid)"
-							" SELECT 'role', r.rolname, r.oid FROM pg_catalog.pg_roles r"
-							" WHERE r.rolname::text COLLATE \"C\" IN (SELECT role FROM listguard.access_grant"
-							" UNION SELECT role FROM listguard.row_limit)"
-							" UNION ALL"
-							" SELECT 'relation', n.relation, n.oid FROM (SELECT relation, pg_catalog.to_regclass(relation)::oid AS oid"
-							" FROM listguard.protected_table) n WHERE n.oid IS NOT NULL"
-							" ON CONFLICT DO NOTHING", 0, NULL, NULL);
-	if (n == 0)
+	roles = lg_registry_execute("SELECT listguard._follow_roles()", 0, NULL, NULL);
+	bound = lg_registry_execute("INSERT INTO listguard.binding (kind, name, oid)"
+								" SELECT 'role', r.rolname, r.oid FROM pg_catalog.pg_roles r"
+								" WHERE r.rolname::text COLLATE \"C\" IN (SELECT role FROM listguard.access_grant"
+								" UNION SELECT role FROM listguard.row_limit)"
+								" UNION ALL"
+								" SELECT 'relation', n.relation, n.oid FROM (SELECT relation, pg_catalog.to_regclass(relation)::oid AS oid"
+								" FROM listguard.protected_table) n WHERE n.oid IS NOT NULL"
+								" ON CONFLICT DO NOTHING", 0, NULL, NULL);
+	if (bound + roles == 0)
 		return;
 	lg_event_init(&ev, LG_EV_SETTING, LG_OUT_OK);
-	ev.detail = psprintf("{\"bound\": " UINT64_FORMAT "}", n);
+	ev.detail = psprintf("{\"bound\": " UINT64_FORMAT ", \"renamed_roles\": " UINT64_FORMAT "}", bound, roles);
 	lg_audit_event(&ev, LG_SYNCED, NULL);
 }
 

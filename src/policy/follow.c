@@ -13,6 +13,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -119,6 +120,21 @@ altered(AlterTableStmt *stmt)
 				break;
 		}
 	}
+}
+
+/*
+ * lg_policy_precede
+ *		A command that gives new names is about to run: what the registry's names
+ *		stand for has to be known before.
+ */
+void
+lg_policy_precede(Node *stmt)
+{
+	if ((!IsA(stmt, RenameStmt) && !IsA(stmt, AlterObjectSchemaStmt)) ||
+		lg_is_internal() || creating_extension || !IsTransactionState() ||
+		RecoveryInProgress() || XactReadOnly || !lg_extension_present())
+		return;
+	lg_bind_names();
 }
 
 /*

@@ -11,6 +11,9 @@
 #include "listguard.h"
 #include "nodes/nodes.h"
 
+/* Before a utility command, which may be a RENAME of what is not bound yet. */
+extern void lg_policy_precede(Node *stmt);
+
 /* After a utility command has run, whoever ran it; does nothing for most. */
 extern void lg_policy_follow(Node *stmt);
 

@@ -11,16 +11,19 @@
 #include "compat.h"
 
 #include "catalog/pg_authid.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "policy/grant.h"
+#include "policy/home.h"
 #include "policy/policy.h"
 
 /* Attribute numbers of listguard.access_grant, see 10_catalog.sql. */
@@ -29,30 +32,48 @@
 #define Anum_privileges 3
 #define Anum_list_no	4
 
-/* One row whose names resolve. */
-typedef struct Grant
+/* What a role holds on one list. */
+typedef struct ListEntry
 {
-	Oid			roleid;
-	Oid			relid;
-	int32		list_no;		/* 0: every list of the relation */
-	int			privs;			/* LG_PRIV_* */
-} Grant;
+	struct
+	{
+		Oid			relid;		/* relation as given to protect */
+		int32		list_no;
+	}			key;
+	int			privs;			/* LG_PRIV_*, those on the whole relation left out */
+} ListEntry;
+
+/* ... and on a relation. */
+typedef struct RelationEntry
+{
+	Oid			relid;			/* hash key */
+	int			whole;			/* on every list, those to come included */
+	int			any;			/* on some list */
+} RelationEntry;
 
 typedef struct UserEntry
 {
 	Oid			userid;			/* hash key */
-	List	   *grants;			/* of Grant *, those that the role holds */
+	HTAB	   *lists;			/* ListEntry; NULL: it holds nothing */
+	HTAB	   *relations;		/* RelationEntry */
 } UserEntry;
 
 static struct
 {
 	uint64		generation;
-	List	   *all;			/* of Grant * */
 	HTAB	   *users;
 	Oid			last_user;		/* lg_reveal_allowed's answer to its last question */
 	int32		last_list;
 	bool		last_reveal;
 }			cache;
+
+/* Used while grants are read: rows of one relation follow each other. */
+typedef struct Loading
+{
+	UserEntry  *user;
+	char	   *relation;
+	Oid			relid;
+} Loading;
 
 static const struct
 {
@@ -101,40 +122,68 @@ privileges_of(HeapTuple tuple, TupleDesc desc)
 	return privs;
 }
 
+static Oid
+relation_of(Loading *loading, char *name)
+{
+	if (loading->relation == NULL || strcmp(loading->relation, name) != 0)
+	{
+		loading->relation = name;
+		loading->relid = lg_resolve_relation(name);
+	}
+	return loading->relid;
+}
+
 static void
 load_grant(HeapTuple tuple, TupleDesc desc, void *arg)
 {
-	MemoryContext old;
-	Grant		grant;
+	Loading    *loading = arg;
+	Oid			relid = relation_of(loading, lg_registry_text(tuple, Anum_relation, desc));
+	int32		list_no = (int32) lg_registry_int(tuple, Anum_list_no, desc, 0);
+	int			privs = privileges_of(tuple, desc);
+	RelationEntry *relation;
+	ListEntry  *list;
+	ListEntry	probe;
+	bool		found;
 
-	(void) arg;
-	memset(&grant, 0, sizeof(grant));
-	grant.roleid = lg_resolve_role(lg_registry_text(tuple, Anum_role, desc));
-	grant.relid = lg_resolve_relation(lg_registry_text(tuple, Anum_relation, desc));
-	grant.list_no = (int32) lg_registry_int(tuple, Anum_list_no, desc, 0);
-	grant.privs = privileges_of(tuple, desc);
-	if (!OidIsValid(grant.roleid) || !OidIsValid(grant.relid))
+	if (!OidIsValid(relid))
 		return;
-	old = MemoryContextSwitchTo(lg_registry_memory());
-	cache.all = lappend(cache.all, memcpy(palloc(sizeof(grant)), &grant, sizeof(grant)));
-	MemoryContextSwitchTo(old);
+	relation = hash_search(loading->user->relations, &relid, HASH_ENTER, &found);
+	if (!found)
+		relation->whole = relation->any = 0;
+	relation->any |= privs;
+	if (list_no == 0)
+	{
+		relation->whole |= privs;
+		return;
+	}
+	memset(&probe, 0, sizeof(probe));
+	probe.key.relid = relid;
+	probe.key.list_no = list_no;
+	list = hash_search(loading->user->lists, &probe.key, HASH_ENTER, &found);
+	list->privs = found ? list->privs | privs : privs;
+}
+
+static HTAB *
+make_hash(const char *name, Size keysize, Size entrysize)
+{
+	HASHCTL		ctl;
+
+	memset(&ctl, 0, sizeof(ctl));
+	ctl.keysize = keysize;
+	ctl.entrysize = entrysize;
+	ctl.hcxt = lg_registry_memory();
+	return hash_create(name, 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 static void
 refresh(void)
 {
 	uint64		generation = lg_registry_refresh();
-	HASHCTL		ctl;
 
 	if (cache.generation == generation)
 		return;
 	memset(&cache, 0, sizeof(cache));
-	memset(&ctl, 0, sizeof(ctl));
-	ctl.keysize = sizeof(Oid);
-	ctl.entrysize = sizeof(UserEntry);
-	ctl.hcxt = lg_registry_memory();
-	cache.users = hash_create("listguard users", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	lg_registry_scan("access_grant", NULL, 0, NULL, load_grant, NULL);
+	cache.users = make_hash("listguard users", sizeof(Oid), sizeof(UserEntry));
 	cache.generation = generation;
 }
 
@@ -153,28 +202,86 @@ holds(Oid userid, bool is_superuser, Oid roleid)
 	return has_privs_of_role(userid, roleid);
 }
 
-static List *
+static void
+note_role(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	*(char **) arg = lg_registry_text(tuple, Anum_role, desc);
+}
+
+/* The first role after this one that anything was granted to; NULL: none. */
+static char *
+next_role(const char *role)
+{
+	char	   *next = NULL;
+	ScanKeyData key;
+
+	ScanKeyEntryInitialize(&key, 0, Anum_role, BTGreaterStrategyNumber, InvalidOid, C_COLLATION_OID,
+						   F_TEXT_GT, CStringGetTextDatum(role));
+	lg_registry_first("access_grant", "access_grant_key", 1, &key, note_role, &next);
+	return next;
+}
+
+/* All that was granted to a role by name. */
+static void
+load_grants(UserEntry *user, const char *role)
+{
+	Loading		loading = {user, NULL, InvalidOid};
+	ScanKeyData key;
+
+	ScanKeyEntryInitialize(&key, 0, Anum_role, BTEqualStrategyNumber, InvalidOid, C_COLLATION_OID,
+						   F_TEXTEQ, CStringGetTextDatum(role));
+	lg_registry_scan("access_grant", "access_grant_key", 1, &key, load_grant, &loading);
+}
+
+static void
+load_user(UserEntry *user)
+{
+	bool		is_superuser = superuser_arg(user->userid);
+	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "listguard grants", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(work);
+
+	user->relations = make_hash("listguard relations of a user", sizeof(Oid), sizeof(RelationEntry));
+	user->lists = make_hash("listguard lists of a user", sizeof(((ListEntry *) 0)->key), sizeof(ListEntry));
+	for (char *role = next_role(""); role != NULL; role = next_role(role))
+	{
+		Oid			roleid = lg_resolve_role(role);
+
+		if (OidIsValid(roleid) && holds(user->userid, is_superuser, roleid))
+			load_grants(user, role);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(work);
+}
+
+/*
+ * grants_of
+ *		What a user holds.  Rows of roles that it is no member of are passed over
+ *		by the index: there may be very many.
+ */
+static const UserEntry *
 grants_of(Oid userid)
 {
 	UserEntry  *entry;
-	List	   *grants = NIL;
-	bool		is_superuser;
-	ListCell   *lc;
-	MemoryContext old;
+	UserEntry	user;
 
 	refresh();
 	entry = hash_search(cache.users, &userid, HASH_FIND, NULL);
 	if (entry != NULL)
-		return entry->grants;
-	is_superuser = superuser_arg(userid);
-	old = MemoryContextSwitchTo(lg_registry_memory());
-	foreach(lc, cache.all)
-		if (holds(userid, is_superuser, ((Grant *) lfirst(lc))->roleid))
-			grants = lappend(grants, lfirst(lc));
-	MemoryContextSwitchTo(old);
+		return entry;
+	user.userid = userid;
+	load_user(&user);
 	entry = hash_search(cache.users, &userid, HASH_ENTER, NULL);
-	entry->grants = grants;
-	return grants;
+	*entry = user;
+	return entry;
+}
+
+static const RelationEntry *
+on_relation(const UserEntry *user, Oid relid)
+{
+	static const RelationEntry nothing = {InvalidOid, 0, 0};
+	const RelationEntry *relation = hash_search(user->relations, &relid, HASH_FIND, NULL);
+
+	return relation != NULL ? relation : &nothing;
 }
 
 /*
@@ -185,21 +292,22 @@ bool
 lg_grant_on_list(Oid userid, int32 list_no, int privs)
 {
 	const LgList *list = lg_list_by_no(list_no);
-	Oid			relid;
-	int			held = 0;
-	ListCell   *lc;
+	const UserEntry *user;
+	const ListEntry *entry;
+	ListEntry	probe;
+	int			held;
 
 	if (list == NULL || !OidIsValid(list->relid))
 		return false;
-	relid = list->relid;
-	foreach(lc, grants_of(userid))
-	{
-		Grant	   *grant = lfirst(lc);
-
-		if (grant->relid == relid && (grant->list_no == 0 || grant->list_no == list_no))
-			held |= grant->privs;
-	}
-	if (superuser_arg(userid))
+	memset(&probe, 0, sizeof(probe));
+	probe.key.relid = list->relid;
+	probe.key.list_no = list_no;
+	user = grants_of(userid);
+	held = on_relation(user, probe.key.relid)->whole;
+	entry = hash_search(user->lists, &probe.key, HASH_FIND, NULL);
+	if (entry != NULL)
+		held |= entry->privs;
+	if ((privs & ~held) == LG_PRIV_BACKUP && superuser_arg(userid))
 		held |= LG_PRIV_BACKUP;
 	return (held & privs) == privs;
 }
@@ -212,18 +320,11 @@ lg_grant_on_list(Oid userid, int32 list_no, int privs)
 int
 lg_grants_on_relation(Oid userid, Oid relid)
 {
-	int			held = 0;
-	ListCell   *lc;
+	int			held;
 
 	if (!lg_extension_present())
 		return 0;
-	foreach(lc, grants_of(userid))
-	{
-		Grant	   *grant = lfirst(lc);
-
-		if (grant->relid == relid)
-			held |= grant->privs;
-	}
+	held = on_relation(grants_of(userid), relid)->any;
 	return superuser_arg(userid) ? held | LG_PRIV_BACKUP : held;
 }
 
@@ -235,19 +336,9 @@ lg_grants_on_relation(Oid userid, Oid relid)
 int
 lg_grants_on_whole(Oid userid, Oid relid)
 {
-	int			held = 0;
-	ListCell   *lc;
-
 	if (!lg_extension_present())
 		return 0;
-	foreach(lc, grants_of(userid))
-	{
-		Grant	   *grant = lfirst(lc);
-
-		if (grant->relid == relid && grant->list_no == 0)
-			held |= grant->privs;
-	}
-	return held;
+	return on_relation(grants_of(userid), relid)->whole;
 }
 
 /*
@@ -257,29 +348,24 @@ lg_grants_on_whole(Oid userid, Oid relid)
 bool
 lg_grant_anywhere(Oid userid, int privs)
 {
-	List	   *grants;
-	ListCell   *lc;
+	const UserEntry *user;
+	HASH_SEQ_STATUS scan;
+	RelationEntry *relation;
+	ListEntry  *list;
+	bool		found = false;
 
 	if (!lg_extension_present())
 		return false;
-	grants = grants_of(userid);
-	foreach(lc, grants)
-	{
-		Grant	   *one = lfirst(lc);
-		int			held = 0;
-		ListCell   *other;
-
-		foreach(other, grants)
-		{
-			Grant	   *grant = lfirst(other);
-
-			if (grant->relid == one->relid && (grant->list_no == 0 || grant->list_no == one->list_no))
-				held |= grant->privs;
-		}
-		if ((held & privs) == privs)
-			return true;
-	}
-	return false;
+	user = grants_of(userid);
+	hash_seq_init(&scan, user->relations);
+	while ((relation = hash_seq_search(&scan)) != NULL)
+		found = found || (relation->whole & privs) == privs;
+	if (found)
+		return true;
+	hash_seq_init(&scan, user->lists);
+	while ((list = hash_seq_search(&scan)) != NULL)
+		found = found || ((list->privs | on_relation(user, list->key.relid)->whole) & privs) == privs;
+	return found;
 }
 
 static bool
@@ -350,7 +436,7 @@ lg_reveal_allowed(Oid userid, int32 list_no)
 	if (cache.generation == lg_registry_generation && cache.last_list == list_no &&
 		cache.last_user == userid && list_no != 0)
 		return cache.last_reveal;
-	allowed = lg_grant_on_list(userid, list_no, LG_PRIV_REVEAL);
+	allowed = !lg_home_copied() && lg_grant_on_list(userid, list_no, LG_PRIV_REVEAL);
 	cache.last_user = userid;
 	cache.last_list = list_no;
 	cache.last_reveal = allowed;

@@ -60,11 +60,19 @@ typedef struct ValueEntry
 	List	   *lists;			/* of LgList * */
 } ValueEntry;
 
+typedef struct RelationName
+{
+	char	   *name;
+	Oid			relid;
+} RelationName;
+
 static struct
 {
 	uint64		generation;
+	MemoryContext memory;		/* of lists only: many are forgotten without all else */
 	HTAB	   *by_number;
 	HTAB	   *by_value;
+	List	   *relations;		/* of RelationName * */
 	const LgList *last;			/* found by value last, for a run of rows of one list */
 	Oid			last_relid;
 }			cache;
@@ -77,35 +85,63 @@ make_hash(const char *name, Size keysize, Size entrysize)
 	memset(&ctl, 0, sizeof(ctl));
 	ctl.keysize = keysize;
 	ctl.entrysize = entrysize;
-	ctl.hcxt = lg_registry_memory();
+	ctl.hcxt = cache.memory;
 	return hash_create(name, 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 static void
 refresh(void)
 {
-	uint64		generation;
+	uint64		generation = lg_registry_refresh();
+	MemoryContext memory = cache.memory;
 
-	if (cache.generation == lg_registry_loaded() && cache.by_number != NULL &&
-		hash_get_num_entries(cache.by_number) >= MAX_LISTS)
-		lg_registry_generation++;
-	generation = lg_registry_refresh();
-	if (cache.generation == generation)
+	if (cache.generation == generation && hash_get_num_entries(cache.by_number) < MAX_LISTS)
 		return;
 	memset(&cache, 0, sizeof(cache));
+	if (memory == NULL)
+		memory = AllocSetContextCreate(TopMemoryContext, "listguard lists", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(memory);
+	cache.memory = memory;
 	cache.by_number = make_hash("listguard lists", sizeof(int32), sizeof(NumberEntry));
 	cache.by_value = make_hash("listguard list values", sizeof(ValueKey), sizeof(ValueEntry));
 	cache.generation = generation;
 }
 
+/* A list's relation: one copy of its name, and what that means. */
+static const RelationName *
+relation_named(char *name)
+{
+	RelationName *relation;
+	ListCell   *lc;
+
+	foreach(lc, cache.relations)
+	{
+		relation = lfirst(lc);
+		if (strcmp(relation->name, name) == 0)
+			return relation;
+	}
+	relation = palloc(sizeof(RelationName));
+	relation->name = MemoryContextStrdup(cache.memory, name);
+	relation->relid = lg_resolve_relation(name);
+	cache.relations = lappend(cache.relations, relation);
+	return relation;
+}
+
 static void
 load_list(HeapTuple tuple, TupleDesc desc, void *arg)
 {
-	MemoryContext old = MemoryContextSwitchTo(lg_registry_memory());
+	char	   *name = lg_registry_text(tuple, Anum_relation, desc);
+	MemoryContext old = MemoryContextSwitchTo(cache.memory);
 	LgList	   *list = palloc0(sizeof(LgList));
 
 	list->list_no = (int32) lg_registry_int(tuple, Anum_list_no, desc, 0);
-	list->relation = lg_registry_text(tuple, Anum_relation, desc);
+	if (name != NULL)
+	{
+		const RelationName *relation = relation_named(name);
+
+		list->relation = relation->name;
+		list->relid = relation->relid;
+	}
 	list->value = lg_registry_text(tuple, Anum_value, desc);
 	list->key_id = (uint32) lg_registry_int(tuple, Anum_key_id, desc, 0);
 	*(LgList **) arg = list;
@@ -120,8 +156,6 @@ read_by_number(int32 list_no)
 
 	ScanKeyInit(&key, Anum_list_no, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(list_no));
 	lg_registry_scan("list", "list_pkey", 1, &key, load_list, &list);
-	if (list != NULL && list->relation != NULL)
-		list->relid = lg_resolve_relation(list->relation);
 	return list;
 }
 
@@ -186,7 +220,7 @@ same_value(const char *a, const char *b)
 static void
 remember_value(const ValueKey *key, LgList *list)
 {
-	MemoryContext old = MemoryContextSwitchTo(lg_registry_memory());
+	MemoryContext old = MemoryContextSwitchTo(cache.memory);
 	ValueEntry *entry;
 	NumberEntry *number;
 	bool		found;
@@ -251,13 +285,13 @@ number_used(HeapTuple tuple, TupleDesc desc, void *arg)
 }
 
 static bool
-is_used(const char *table, int attnum, int32 list_no)
+is_used(const char *table, const char *index, int attnum, int32 list_no)
 {
 	bool		used = false;
 	ScanKeyData key;
 
 	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(list_no));
-	lg_registry_scan(table, NULL, 1, &key, number_used, &used);
+	lg_registry_scan(table, index, 1, &key, number_used, &used);
 	return used;
 }
 
@@ -269,8 +303,9 @@ lg_list_unused_number(void)
 	{
 		int32		list_no = (int32) (randombytes_random() & 0x7fffffff);
 
-		if (list_no == 0 || is_used("list", Anum_list_no, list_no) || is_used("key", 2, list_no) ||
-			is_used("protected_table", 2, list_no))
+		if (list_no == 0 || is_used("list", "list_pkey", Anum_list_no, list_no) ||
+			is_used("key", "key_list", 2, list_no) ||
+			is_used("protected_table", "protected_table_list_no_key", 2, list_no))
 			continue;
 		return list_no;
 	}

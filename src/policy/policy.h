@@ -29,6 +29,8 @@ extern MemoryContext lg_registry_memory(void);
 typedef void (*LgRowVisitor) (HeapTuple tuple, TupleDesc desc, void *arg);
 extern void lg_registry_scan(const char *table, const char *index, int nkeys, ScanKey keys,
 							 LgRowVisitor visit, void *arg);
+extern void lg_registry_first(const char *table, const char *index, int nkeys, ScanKey keys,
+							  LgRowVisitor visit, void *arg);
 extern char *lg_registry_text(HeapTuple tuple, int attnum, TupleDesc desc);
 extern int64 lg_registry_int(HeapTuple tuple, int attnum, TupleDesc desc, int64 if_null);
 

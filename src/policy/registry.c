@@ -193,13 +193,14 @@ find_extension(Oid *owner)
 	return oid;
 }
 
-/* While its script runs, the registry may be there in part. */
+/* While its script runs, or pg_upgrade makes it again piece by piece, the registry may be there in part. */
 static bool
 half_made(Oid extension_oid, Oid nsp)
 {
-	static const char *const last[] = {"protected_table", "list", "access_grant", "row_limit", "binding"};
+	static const char *const last[] = {"protected_table", "list", "access_grant", "row_limit", "binding",
+	"keyset", "key", "index_key", "home"};
 
-	if (!creating_extension || CurrentExtensionObject != extension_oid)
+	if (!IsBinaryUpgrade && (!creating_extension || CurrentExtensionObject != extension_oid))
 		return false;
 	for (int i = 0; i < lengthof(last); i++)
 		if (!OidIsValid(get_relname_relid(last[i], nsp)))
@@ -324,6 +325,28 @@ lg_registry_scan(const char *table, const char *index, int nkeys, ScanKey keys,
 		visit(tuple, RelationGetDescr(rel), arg);
 	systable_endscan(scan);
 	lg_key_snapshot_done(snapshot);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * lg_registry_first
+ *		The same for the first row in the order of the index only.
+ */
+void
+lg_registry_first(const char *table, const char *index, int nkeys, ScanKey keys,
+				  LgRowVisitor visit, void *arg)
+{
+	Relation	rel = lg_key_table_open(table);
+	Relation	irel = index_open(lg_relation_oid(index), AccessShareLock);
+	Snapshot	snapshot = lg_key_snapshot(rel);
+	SysScanDesc scan = systable_beginscan_ordered(rel, irel, snapshot, nkeys, keys);
+	HeapTuple	tuple = systable_getnext_ordered(scan, ForwardScanDirection);
+
+	if (HeapTupleIsValid(tuple))
+		visit(tuple, RelationGetDescr(rel), arg);
+	systable_endscan_ordered(scan);
+	lg_key_snapshot_done(snapshot);
+	index_close(irel, AccessShareLock);
 	table_close(rel, AccessShareLock);
 }
 
@@ -592,6 +615,61 @@ listguard_guard(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
+static bool rows_added = false;	/* to a cached table, in this transaction */
+
+static void
+forget_added(void)
+{
+	if (rows_added)
+		lg_registry_generation++;
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	(void) arg;
+	if (event == XACT_EVENT_ABORT)
+		forget_added();
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+		rows_added = false;
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
+{
+	(void) subid;
+	(void) parent;
+	(void) arg;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		forget_added();
+}
+
+/*
+ * Nobody remembers that a list or key is missing, so that a new one changes
+ * nothing for others: while 100000 lists are made every session keeps what it
+ * knows.  The session that made it forgets it if that is rolled back.
+ */
+static void
+note_added(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		RegisterXactCallback(xact_callback, NULL);
+		RegisterSubXactCallback(subxact_callback, NULL);
+		registered = true;
+	}
+	rows_added = true;
+}
+
+/* listguard.list and listguard.key; the others are few rows that are read as a whole. */
+static bool
+is_looked_up(Relation rel)
+{
+	return strcmp(RelationGetRelationName(rel), "list") == 0 || strcmp(RelationGetRelationName(rel), "key") == 0;
+}
+
 /*
  * registry_changed() -> trigger
  *		Make every session forget what it cached.
@@ -599,14 +677,19 @@ listguard_guard(PG_FUNCTION_ARGS)
 Datum
 listguard_registry_changed(PG_FUNCTION_ARGS)
 {
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	Oid			relid;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "registry_changed")));
-	relid = get_relname_relid("protected_table",
-							  RelationGetNamespace(((TriggerData *) fcinfo->context)->tg_relation));
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && is_looked_up(trigger->tg_relation))
+	{
+		note_added();
+		return PointerGetDatum(NULL);
+	}
+	relid = get_relname_relid("protected_table", RelationGetNamespace(trigger->tg_relation));
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
 	return PointerGetDatum(NULL);

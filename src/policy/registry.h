@@ -69,9 +69,9 @@ extern const LgList *lg_list_find(Oid relid, const char *value);	/* value NULL: 
 extern int32 lg_list_ensure(Oid relid, const char *value);
 /* In the current transaction, no look-up, no worker: the rows. Returns list_no. */
 extern int32 lg_list_create(const char *relation, const char *value);
-/* Worker's handler of LG_WORK_NEW_LIST and LG_WORK_BIND, in a transaction of its own. */
+/* Worker's: LG_WORK_NEW_LIST, and what a restore left to be bound; in a transaction of its own. */
 extern void lg_list_create_in_worker(Oid relid, const char *value);
-extern void lg_bind_in_worker(void);
+extern void lg_bind_names(void);
 /* "schema.table/value" as view lists shows it, palloc'd; percent-encoded value, no '#id'. */
 extern char *lg_list_name(const LgList *list);
 

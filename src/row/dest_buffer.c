@@ -78,9 +78,7 @@ dest_receive(TupleTableSlot *slot, DestReceiver *pub)
 	LgDest	   *self = (LgDest *) pub;
 	LgExec	   *x = self->exec;
 
-	/* Sealed values from outside any protected relation count as they leave. */
-	if (x->sealed_only)
-		lg_exec_add(x, &x->reads[0], 1);
+	lg_exec_count_result(x, slot);
 	if (self->stream)
 	{
 		lg_exec_take(x);
@@ -119,6 +117,50 @@ lg_dest_wrap(DestReceiver *inner, LgExec *x, bool stream)
 	self->inner = inner;
 	self->exec = x;
 	self->stream = stream;
+	return &self->pub;
+}
+
+static bool
+count_receive(TupleTableSlot *slot, DestReceiver *pub)
+{
+	LgDest	   *self = (LgDest *) pub;
+
+	if (self->exec != NULL)
+		lg_exec_count_result(self->exec, slot);
+	else
+		lg_statement_count_row(slot);
+	return self->inner->receiveSlot(slot, self->inner);
+}
+
+static void
+count_startup(DestReceiver *pub, int operation, TupleDesc desc)
+{
+	LgDest	   *self = (LgDest *) pub;
+
+	self->inner->rStartup(self->inner, operation, desc);
+}
+
+static void
+count_shutdown(DestReceiver *pub)
+{
+	LgDest	   *self = (LgDest *) pub;
+
+	self->inner->rShutdown(self->inner);
+}
+
+/* Counts what is not counted elsewhere, and hands all on; x is NULL for CALL.  In the current context. */
+DestReceiver *
+lg_dest_counting(DestReceiver *inner, LgExec *x)
+{
+	LgDest	   *self = palloc0(sizeof(LgDest));
+
+	self->pub.receiveSlot = count_receive;
+	self->pub.rStartup = count_startup;
+	self->pub.rShutdown = count_shutdown;
+	self->pub.rDestroy = dest_destroy;
+	self->pub.mydest = inner->mydest;
+	self->inner = inner;
+	self->exec = x;
 	return &self->pub;
 }
 

@@ -59,6 +59,7 @@ typedef struct LgStatement
 
 typedef struct LgMeterPoint LgMeterPoint;
 typedef struct LgExec LgExec;
+typedef struct LgShape LgShape;
 
 /* A place in the plan where rows of one relation come in. */
 typedef struct LgLeaf
@@ -115,7 +116,8 @@ struct LgExec
 	int64		taken;			/* charge already taken from the ticket */
 	bool		unlimited;		/* in this Run */
 	bool		alert_only;
-	bool		sealed_only;	/* no protected relation, but sealed columns in the result */
+	bool		sealed_only;	/* no protected relation, but sealed values in the result */
+	LgShape    *shape;			/* values that no protected relation pays for, or NULL */
 	bool		complete;		/* has run to its end */
 	List	   *rechecks;		/* ModifyTable and LockRows nodes, until their EPQ trees are tapped */
 	int64		offered;		/* rows offered to INSERT ... ON CONFLICT DO NOTHING */
@@ -123,7 +125,7 @@ struct LgExec
 	List	   *trigger_relids; /* result relations with row triggers of users */
 	bool		merged;			/* its reads are the statement's by now */
 	int			n_reads;
-	LgRead	   *reads;
+	LgRead	   *reads;			/* with shape, the last is of no relation */
 	LgOpenRead **open;			/* per read, once rows leave before the end */
 	List	   *taps;
 };
@@ -144,6 +146,7 @@ extern void lg_exec_untap(LgExec *x);
 /* exec_charge.c: counting, settling, refusing */
 extern void lg_exec_add(LgExec *x, LgRead *read, int64 n);
 extern void lg_leaf_update(LgLeaf *leaf);
+extern void lg_statement_add(LgRead *read, int64 n);
 extern void lg_exec_take(LgExec *x);
 extern void lg_statement_add_windows(Oid relid, int64 threshold, bool alert_only);
 extern void lg_statement_reveal(int32 list_no);
@@ -168,9 +171,15 @@ extern bool lg_trusted_plan(Plan *plan);
 extern int	lg_aggregate_weight(List *tlist, List *qual);	/* -1: some aggregate is not of bounded width */
 extern bool lg_has_user_triggers(Oid relid);
 
+/* exec_shape.c */
+extern LgShape *lg_result_shape(QueryDesc *desc, bool protected);
+extern void lg_exec_count_result(LgExec *x, TupleTableSlot *slot);
+extern void lg_statement_count_row(TupleTableSlot *slot);
+
 /* dest_buffer.c */
 extern bool lg_dest_is_client(DestReceiver *dest);
 extern DestReceiver *lg_dest_wrap(DestReceiver *inner, LgExec *x, bool stream);
+extern DestReceiver *lg_dest_counting(DestReceiver *inner, LgExec *x);
 extern void lg_dest_flush(DestReceiver *wrapped);
 
 /* road.c */

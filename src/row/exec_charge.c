@@ -242,6 +242,20 @@ lg_exec_add(LgExec *x, LgRead *read, int64 n)
 		over(x, read);
 }
 
+/* n rows of lists that leave without an executor. */
+void
+lg_statement_add(LgRead *read, int64 n)
+{
+	LgStatement *s = &lg_statement;
+
+	if (s->threshold == INT64_MAX)
+		lg_statement_add_windows(InvalidOid, lg_bulk_threshold, false);
+	read->rows += n;
+	s->charge += n;
+	if (unlikely(s->charge > s->cap))
+		over(NULL, read);
+}
+
 /* The leaf's charge by its counters; what is more than before is added. */
 void
 lg_leaf_update(LgLeaf *leaf)

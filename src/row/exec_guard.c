@@ -173,32 +173,6 @@ watch_transactions(void)
 
 /* ---- start ---- */
 
-static bool
-type_is_sealed(Oid typid)
-{
-	Oid			base = getBaseType(typid);
-	Oid			element = get_element_type(base);
-
-	return lg_type_of(OidIsValid(element) ? getBaseType(element) : base) != 0;
-}
-
-static bool
-sealed_result(QueryDesc *desc)
-{
-	ListCell   *lc;
-
-	if (desc->operation != CMD_SELECT && !desc->plannedstmt->hasReturning)
-		return false;
-	foreach(lc, desc->plannedstmt->planTree->targetlist)
-	{
-		TargetEntry *tle = lfirst_node(TargetEntry, lc);
-
-		if (!tle->resjunk && type_is_sealed(exprType((Node *) tle->expr)))
-			return true;
-	}
-	return false;
-}
-
 /* Rows of a backup that could hold only a part are never given. */
 static void
 check_whole(void)
@@ -293,7 +267,7 @@ exec_gone(void *arg)
 }
 
 static LgExec *
-make_exec(QueryDesc *desc, const LgRead *reads, int n)
+make_exec(QueryDesc *desc, const LgRead *reads, int n, LgShape *shape)
 {
 	MemoryContext context = desc->estate->es_query_cxt;
 	LgExec	   *x = MemoryContextAllocZero(context, sizeof(LgExec));
@@ -301,7 +275,8 @@ make_exec(QueryDesc *desc, const LgRead *reads, int n)
 	x->desc = desc;
 	x->context = context;
 	x->sealed_only = n == 0;
-	x->n_reads = Max(n, 1);
+	x->shape = shape;
+	x->n_reads = shape != NULL ? n + 1 : n;
 	x->reads = MemoryContextAllocZero(context, sizeof(LgRead) * x->n_reads);
 	if (n > 0)
 		memcpy(x->reads, reads, sizeof(LgRead) * n);
@@ -343,7 +318,7 @@ set_threshold(LgExec *x)
 {
 	for (int i = 0; i < x->n_reads; i++)
 	{
-		const LgProtected *prot = x->sealed_only ? NULL : lg_protected_lookup(x->reads[i].relid);
+		const LgProtected *prot = OidIsValid(x->reads[i].relid) ? lg_protected_lookup(x->reads[i].relid) : NULL;
 		int64		threshold = prot && prot->bulk_threshold >= 0 ? prot->bulk_threshold : lg_bulk_threshold;
 		bool		alert_only = prot ? prot->alert_only : false;
 
@@ -394,12 +369,14 @@ guard_start(QueryDesc *queryDesc, int eflags)
 	LgRead		reads[LG_READS_MAX];
 	ListCell   *lc;
 	LgExec	   *x;
+	LgShape    *shape;
 	int			n;
 
 	if (pass())
 		return;
 	n = collect_reads(queryDesc, reads);
-	if (n == 0 && !sealed_result(queryDesc))
+	shape = lg_result_shape(queryDesc, n > 0);
+	if (n == 0 && shape == NULL)
 		return;
 	foreach(lc, queryDesc->plannedstmt->rtable)
 	{
@@ -427,7 +404,7 @@ guard_start(QueryDesc *queryDesc, int eflags)
 				 errmsg("audit cannot be written"),
 				 errdetail("Protected tables cannot be read until it can."),
 				 errhint("See the server log.")));
-	x = make_exec(queryDesc, reads, n);
+	x = make_exec(queryDesc, reads, n, shape);
 	look_for_ticket(x);
 	set_threshold(x);
 	look_at_writes(x);
@@ -587,6 +564,23 @@ run_to_client(LgExec *x, LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARG
 }
 
 static void
+run_to_store(LgExec *x, LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARGS))
+{
+	DestReceiver *real = queryDesc->dest;
+
+	PG_TRY();
+	{
+		queryDesc->dest = lg_dest_counting(real, x);
+		next(LG_EXECUTOR_RUN_PASS);
+	}
+	PG_FINALLY();
+	{
+		queryDesc->dest = real;
+	}
+	PG_END_TRY();
+}
+
+static void
 run_guarded(LgExec *x, LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARGS))
 {
 	bool		to_client = lg_dest_is_client(queryDesc->dest) && queryDesc->operation != CMD_UNKNOWN;
@@ -598,7 +592,11 @@ run_guarded(LgExec *x, LG_EXECUTOR_RUN_ARGS, void (*next) (LG_EXECUTOR_RUN_ARGS)
 		run_to_client(x, LG_EXECUTOR_RUN_PASS, next);
 		return;
 	}
-	next(LG_EXECUTOR_RUN_PASS);
+	/* A portal that stores its rows, to send them when all are there. */
+	if (x->shape != NULL && queryDesc->dest->mydest == DestTuplestore)
+		run_to_store(x, LG_EXECUTOR_RUN_PASS, next);
+	else
+		next(LG_EXECUTOR_RUN_PASS);
 	charge_skipped(x);
 	if (!ScanDirectionIsNoMovement(direction) &&
 		(count == 0 || queryDesc->estate->es_processed < count))

@@ -93,6 +93,8 @@ run_command(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	if (IsA(stmt, CopyStmt) && !lg_utility_is_internal() && lg_extension_present() &&
 		lg_copy_from((CopyStmt *) stmt, queryString, qc))
 		return;
+	if (IsA(stmt, CallStmt) && level == 1 && lg_exec_level() == 0 && lg_extension_present())
+		dest = lg_dest_counting(dest, NULL);
 	next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 }
 

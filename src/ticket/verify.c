@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "audit/audit.h"
+#include "policy/home.h"
 #include "policy/policy.h"
 #include "ticket/store.h"
 
@@ -425,6 +426,21 @@ verify_bundle(Bundle *bundle, char **texts)
 	return ticket;
 }
 
+/* A copy that nobody has adopted takes no ticket: 55000, and its own hint. */
+static void
+refuse_in_copy(void)
+{
+	LgEvent		ev;
+
+	if (!lg_home_copied())
+		return;
+	lg_event_init(&ev, LG_EV_TICKET, LG_OUT_REFUSED);
+	ev.sqlstate = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+	ev.detail = "{\"reason\": \"the database is a copy\"}";
+	lg_audit_refusal(&ev, NULL);
+	lg_home_require();
+}
+
 /*
  * lg_ticket_verify
  *		The ticket of these tokens, verified, on record and burnt.
@@ -439,6 +455,7 @@ lg_ticket_verify(char **tokens, int n_tokens)
 	LgTicket   *ticket;
 
 	lg_require_preload();
+	refuse_in_copy();
 	if (n_tokens < 1 || n_tokens > LG_TICKET_TOKENS_MAX)
 		lg_ticket_refuse(NULL, "no token, or too many");
 	work = AllocSetContextCreate(CurrentMemoryContext, "listguard ticket", ALLOCSET_DEFAULT_SIZES);

@@ -4,8 +4,8 @@
  *		Domains of addresses: domain(), and which columns keep a token of them.
  *
  * A value with a domain token is opened once per domain and backend: what was
- * found is remembered under the token, in a table of fixed size where a new
- * domain takes the place of another.  Only what was opened and authenticated
+ * found is remembered under the token, up to a number of domains; then all is
+ * forgotten and begun anew.  Only what was opened and authenticated
  * goes in.  A value whose key is destroyed is not answered from it.
  *
  * Private to the backend: no locks.
@@ -24,20 +24,34 @@
 
 #include "common/normal.h"
 #include "key/keyring.h"
+#include "policy/home.h"
 #include "policy/registry.h"
 #include "type/type.h"
 
-#define SLOTS	4096			/* a power of two; 16 bytes each, and the domain */
+#define MAX_DOMAINS	65536		/* remembered at once; then all are forgotten */
 
-/* The text of a domain by its token. */
-typedef struct Slot
+/* A domain by its token. */
+typedef struct Known
 {
-	uint8		token[LG_DOMAIN_TOKEN_BYTES];
-	text	   *domain;			/* NULL: empty */
-} Slot;
+	uint64		token;			/* hash key: a token is as good as a hash */
+	text	   *domain;
+	char		status;
+} Known;
 
-static Slot *slots = NULL;
-static uint8 slots_epoch = 0;	/* of the index key that made the tokens in it */
+#define SH_PREFIX known
+#define SH_ELEMENT_TYPE Known
+#define SH_KEY_TYPE uint64
+#define SH_KEY token
+#define SH_HASH_KEY(tb, key) ((uint32) (key))
+#define SH_EQUAL(tb, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static known_hash *domains = NULL;
+static MemoryContext memory = NULL; /* of the table and the texts */
+static uint8 domains_epoch = 0; /* of the index key that made the tokens in it */
 
 /*
  * lg_domain_kept
@@ -75,6 +89,7 @@ check_privilege(uint32 key_id)
 
 	if (list_no > 0 && allowed == list_no && userid == GetUserId() && generation == lg_registry_generation)
 		return;
+	lg_home_require();
 	if (!lg_grant_on_list(GetUserId(), list_no, LG_PRIV_DOMAIN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -85,39 +100,50 @@ check_privilege(uint32 key_id)
 	generation = lg_registry_generation;
 }
 
-/* The place of a value's domain; NULL if the value has no token. */
-static Slot *
-slot_for(const LgValueView *view)
+static uint64
+token_number(const LgValueView *view)
 {
-	const uint8 *t = view->domain_token;
+	uint64		number;
 
-	if (t == NULL)
+	memcpy(&number, view->domain_token, sizeof(number));
+	return number;
+}
+
+/* What is remembered for a value's token; NULL if nothing. */
+static const text *
+recall(const LgValueView *view)
+{
+	Known	   *found;
+
+	if (domains == NULL || view->domain_token == NULL || domains_epoch != view->epoch)
 		return NULL;
-	if (slots == NULL)
-		slots = MemoryContextAllocZero(TopMemoryContext, SLOTS * sizeof(Slot));
-	if (slots_epoch != view->epoch)
-	{
-		for (int i = 0; i < SLOTS; i++)
-		{
-			if (slots[i].domain != NULL)
-				pfree(slots[i].domain);
-			slots[i].domain = NULL;
-		}
-		slots_epoch = view->epoch;
-	}
-	return &slots[((t[0] << 8) | t[1]) & (SLOTS - 1)];
+	found = known_lookup(domains, token_number(view));
+	return found != NULL ? found->domain : NULL;
 }
 
 static void
-remember(Slot *slot, const LgValueView *view, const text *domain)
+remember(const LgValueView *view, const text *domain)
 {
-	text	   *copy = MemoryContextAlloc(TopMemoryContext, VARSIZE(domain));
+	MemoryContext old;
+	Known	   *entry;
+	text	   *copy;
+	bool		found;
 
+	if (domains == NULL || domains_epoch != view->epoch || domains->members >= MAX_DOMAINS)
+	{
+		domains = NULL;
+		if (memory == NULL)
+			memory = AllocSetContextCreate(TopMemoryContext, "listguard domains", ALLOCSET_DEFAULT_SIZES);
+		MemoryContextReset(memory);
+		domains = known_create(memory, 256, NULL);
+		domains_epoch = view->epoch;
+	}
+	old = MemoryContextSwitchTo(memory);
+	copy = palloc(VARSIZE(domain));
 	memcpy(copy, domain, VARSIZE(domain));
-	if (slot->domain != NULL)
-		pfree(slot->domain);
-	slot->domain = copy;
-	memcpy(slot->token, view->domain_token, LG_DOMAIN_TOKEN_BYTES);
+	entry = known_insert(domains, token_number(view), &found);
+	entry->domain = copy;
+	MemoryContextSwitchTo(old);
 }
 
 /*
@@ -161,24 +187,26 @@ PG_FUNCTION_INFO_V1(listguard_set_domain);
 Datum
 listguard_email_domain(PG_FUNCTION_ARGS)
 {
-	Slot	   *slot;
+	const text *known = NULL;
+	bool		live;
 	text	   *domain;
 	LgValueView view;
 
 	lg_require_preload();
 	lg_sealed_view(&view, (struct varlena *) PG_GETARG_VARLENA_PP(0));
 	check_privilege(view.key_id);
-	slot = lg_key_state(view.key_id) == LG_KEY_LIVE ? slot_for(&view) : NULL;
-	if (slot != NULL && slot->domain != NULL &&
-		memcmp(slot->token, view.domain_token, LG_DOMAIN_TOKEN_BYTES) == 0)
+	live = view.domain_token != NULL && lg_key_state(view.key_id) == LG_KEY_LIVE;
+	if (live)
+		known = recall(&view);
+	if (known != NULL)
 	{
-		domain = palloc(VARSIZE(slot->domain));
-		memcpy(domain, slot->domain, VARSIZE(slot->domain));
+		domain = palloc(VARSIZE(known));
+		memcpy(domain, known, VARSIZE(known));
 		PG_RETURN_TEXT_P(domain);
 	}
 	domain = open_domain(&view);
-	if (slot != NULL)
-		remember(slot, &view, domain);
+	if (live)
+		remember(&view, domain);
 	PG_RETURN_TEXT_P(domain);
 }
 

@@ -24,6 +24,7 @@
 #include "common/normal.h"
 #include "errcodes.h"
 #include "key/keyring.h"
+#include "policy/home.h"
 #include "policy/registry.h"
 #include "row/road.h"
 #include "type/type.h"
@@ -489,6 +490,7 @@ domain_differs(Datum value, LgDomainWish wish)
 static void
 reveal_for_move(int32 from)
 {
+	lg_home_require();
 	if (!lg_reveal_allowed(GetUserId(), from))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

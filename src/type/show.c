@@ -27,6 +27,7 @@
 #include "guc.h"
 #include "key/keyring.h"
 #include "key/shred.h"
+#include "policy/home.h"
 #include "policy/registry.h"
 #include "row/road.h"
 #include "type/type.h"
@@ -216,8 +217,14 @@ lg_sealed_reveal(struct varlena *value)
 		ereport(ERROR,
 				(errcode(ERRCODE_LG_KEY),
 				 errmsg("key %u has been destroyed", view.key_id)));
-	if (mode == LG_OUTPUT_SEALED || mode == LG_OUTPUT_MASKED || !may_reveal(&view))
+	if (mode == LG_OUTPUT_SEALED || mode == LG_OUTPUT_MASKED)
 		return mask(&view);
+	if (!may_reveal(&view))
+	{
+		if (lg_grant_on_list(GetUserId(), lg_key_list(view.key_id), LG_PRIV_REVEAL))
+			lg_home_require();
+		return mask(&view);
+	}
 	lg_meter_reveal(lg_key_list(view.key_id));
 	return mode == LG_OUTPUT_MUNGED ? munge(&view) : lg_sealed_open(&view, &len);
 }

@@ -262,9 +262,6 @@ perform(void *arg)
 		case LG_WORK_NEW_LIST:
 			lg_list_create_in_worker(req->relid, req->has_value ? req->value : NULL);
 			break;
-		case LG_WORK_BIND:
-			lg_bind_in_worker();
-			break;
 		case LG_WORK_PARTITIONS:
 			lg_drain_partitions();
 			break;

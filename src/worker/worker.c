@@ -35,6 +35,8 @@
 #include "utils/wait_event.h"
 
 #include "key/shred.h"
+#include "policy/home.h"
+#include "policy/registry.h"
 #include "shmem.h"
 #include "worker/workdb.h"
 
@@ -393,6 +395,30 @@ keep_partitions(TimestampTz *due)
 }
 
 static void
+bind_all(void *arg)
+{
+	(void) arg;
+	lg_bind_names();
+	lg_home_in_worker();
+}
+
+/*
+ * keep_bound
+ *		First at the start, and when the registry has changed: names and home
+ *		that a restore or a copy has left to be noted.
+ */
+static void
+keep_bound(void)
+{
+	static uint64 done = 0;
+
+	if (done == lg_registry_generation)
+		return;
+	(void) lg_worker_transaction(bind_all, NULL);
+	done = lg_registry_generation;
+}
+
+static void
 work_loop(void)
 {
 	TimestampTz partitions_due = 0;
@@ -407,6 +433,7 @@ work_loop(void)
 		bool		wanted = pg_atomic_read_u32(&self->wanted) != 0;
 
 		keep_partitions(&partitions_due);
+		keep_bound();
 		lg_shred_check();
 		CHECK_FOR_INTERRUPTS();
 		if (served && lg_request_was_question())

@@ -15,7 +15,6 @@ typedef enum LgWorkKind
 {
 	LG_WORK_NONE,
 	LG_WORK_NEW_LIST,			/* relid, value: list and key, committed */
-	LG_WORK_BIND,				/* bind registry names to oids after a restore */
 	LG_WORK_PARTITIONS,			/* audit partitions for this month and the next two */
 	LG_WORK_DRAIN,				/* drain all that is in the spool for this database now */
 	LG_WORK_ROOT_USAGE,			/* a question: lg_root_usage_answer() writes the answer into value */

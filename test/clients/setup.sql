@@ -26,3 +26,7 @@ SELECT listguard.grant_access('app', 'subscriber', '{view,reveal,insert,update,d
 SELECT listguard.grant_access('app', 'person', '{view,reveal,insert,update,delete}');
 SELECT listguard.grant_access('masked', 'subscriber', '{view,insert,update}', lists => '{1}');
 SELECT listguard.grant_access('masked', 'person', '{view}');
+
+-- For the ORMs: who runs migrations.
+GRANT CREATE ON SCHEMA public TO owner;
+GRANT listguard_admin TO owner;

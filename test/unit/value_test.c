@@ -21,7 +21,7 @@
 #include "tap.h"
 
 #define LARGE_TEXT		(1024 * 1024 + 7)
-#define N_NONCES		1000000
+#define N_NONCES		10000000
 
 static LgListKeys *keys;
 static LgListKeys *other_keys;
@@ -307,7 +307,7 @@ test_nonces(void)
 		LgValueView view;
 		size_t		size;
 
-		in.text_len = (size_t) snprintf(text, sizeof(text), "%.*s%d", n % 9, (char *) domain_token, n / 12);
+		in.text_len = (size_t) snprintf(text, sizeof(text), "%.*s.%d", n % 9, (char *) domain_token, n / 12);
 		in.key_id = (uint32_t) (n / 3 % 4);
 		size = seal(&in);
 		if (lg_value_parse(&view, sealed_buf, size) != LG_OK)
@@ -321,7 +321,7 @@ test_nonces(void)
 	for (int i = 1; i < n; i++)
 		if (nonce_cmp(&all[i - 1], &all[i]) == 0)
 			good = false;
-	tap_ok(good && n == N_NONCES, "a million different headers and texts have a million nonces");
+	tap_ok(good && n == N_NONCES, "%d different headers and texts have as many nonces", n);
 	free(all);
 }
 

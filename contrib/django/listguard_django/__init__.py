@@ -1,0 +1,1 @@
+"""Sealed columns in Django models: fields, and operations for migrations."""

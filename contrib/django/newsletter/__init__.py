@@ -1,0 +1,1 @@
+"""Example application: a list that began in plaintext and was sealed later."""
