@@ -176,13 +176,13 @@ COMMENT ON FUNCTION listguard._reseal_begin(regclass, int4) IS
     'starts a reseal, or takes over one that did not end; returns its job';
 
 -- The pass is over: another one, or the end.  A row that an UPDATE moved to where the pass had been is found by the
--- next pass; so passes follow each other until one finds nothing, six at most.
+-- next pass; so passes follow each other until one finds nothing, five at most.
 CREATE FUNCTION listguard._reseal_pass_over(relation regclass, job listguard.job) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     at jsonb := job.position;
-    again boolean := (at->>'found')::int8 > 0 AND (at->>'pass')::int < 6;
+    again boolean := (at->>'found')::int8 > 0 AND (at->>'pass')::int < 5;
 BEGIN
     IF again THEN
         UPDATE listguard.job j SET phase = format('pass %s', (at->>'pass')::int + 1), done = 0,
@@ -213,7 +213,7 @@ COMMENT ON FUNCTION listguard._reseal_pass_over(regclass, listguard.job) IS
 
 -- One batch; rows that others have are waited for from the second pass on.
 CREATE FUNCTION listguard._reseal_step(job_id int8, relation regclass, batch_size int4) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 #variable_conflict use_column
 DECLARE
     job listguard.job;
