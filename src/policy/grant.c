@@ -10,6 +10,7 @@
  */
 #include "compat.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
@@ -433,6 +434,9 @@ lg_reveal_allowed(Oid userid, int32 list_no)
 {
 	bool		allowed;
 
+	/* A hot standby masks or seals: what is read there is on nobody's meter. */
+	if (RecoveryInProgress())
+		return false;
 	if (cache.generation == lg_registry_generation && cache.last_list == list_no &&
 		cache.last_user == userid && list_no != 0)
 		return cache.last_reveal;

@@ -486,12 +486,17 @@ domain_differs(Datum value, LgDomainWish wish)
 /*
  * reveal_for_move
  *		A value leaves its list for another one: to be allowed and charged.
+ *
+ * A cascading foreign key runs as the owner of the table that refers; who moves
+ * the value is the role that changed the key.
  */
 static void
 reveal_for_move(int32 from)
 {
+	Oid			userid = InNoForceRLSOperation() ? GetOuterUserId() : GetUserId();
+
 	lg_home_require();
-	if (!lg_reveal_allowed(GetUserId(), from))
+	if (!lg_reveal_allowed(userid, from))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to move a sealed value to another list"),

@@ -136,11 +136,11 @@ $node->safe_psql('postgres', 'ALTER ROLE clerk RENAME TO "Chief Clerk"');
 my $actor = q{SET listguard.actor = 'somebody'};
 is($node->safe_psql('src', "BEGIN; $actor; SELECT count(*) FROM subs; COMMIT", extra_params => [ '-U', 'Chief Clerk' ]), $rows - int(($rows + 1) / 3),
 	'a role renamed elsewhere keeps its lists');
+$node->poll_query_until('src', q{SELECT count(*) = 2 FROM listguard.access_grant WHERE role = 'Chief Clerk'}) or die 'no rename';
+pass('the registry learns the new name');
 like($node->safe_psql('src', "BEGIN; $actor; SELECT email FROM subs WHERE id = 3; COMMIT", extra_params => [ '-U', 'Chief Clerk' ]), qr/^Reader3\@/,
 	'and may reveal');
 is(sqlstate($node, 'src', 'Chief Clerk', 'SELECT email FROM subs WHERE id = 3'), 'LG002', 'under its limits');
-$node->poll_query_until('src', q{SELECT count(*) = 2 FROM listguard.access_grant WHERE role = 'Chief Clerk'}) or die 'no rename';
-pass('the registry learns the new name');
 $node->safe_psql('postgres', 'CREATE ROLE clerk LOGIN');
 is(sqlstate($node, 'src', 'clerk', 'SELECT email FROM subs WHERE id = 3'), '42501', 'who takes the old name inherits nothing');
 

@@ -99,7 +99,7 @@ sub dump_source
 		SELECT listguard.grant_access('analyst', 'contacts', '{domain,view}');
 		SELECT listguard.grant_access('loader', 'subs', '{insert,update,delete}');
 		SELECT listguard.grant_access('clerk', 'subs', '{view,reveal}', lists => '{news0,news1}');
-		SELECT listguard.set_limit('viewer', 1000, '1 hour');
+		SELECT listguard.set_limit('viewer', 1000000, '1 hour');
 		SELECT listguard.set_limit('clerk', 100, '1 day', 'subs', scope => 'actor');
 		GRANT SELECT ON subs_view, subs_counts, loose, whole_copy TO saver;
 		GRANT USAGE ON SCHEMA aaa TO saver;
@@ -107,22 +107,20 @@ sub dump_source
 	return;
 }
 
+# What a role gets for some queries, each after its text.
+sub read_as
+{
+	my ($node, $db, $role, @queries) = @_;
+	return $node->safe_psql($db, join("\n", map { ("\\echo $_", "$_;") } @queries), extra_params => [ '-U', $role ]) . "\n";
+}
+
 # addresses NODE, DB: all that the role "app" reads, table by table.
 sub addresses
 {
 	my ($node, $db) = @_;
-	my $out = '';
-	for my $t (@tables)
-	{
-		my ($name, $columns) = @$t;
-		$out .= "$name\n" . $node->safe_psql($db, "SELECT $columns FROM $name ORDER BY id", extra_params => [ '-U', 'app' ]) . "\n";
-	}
-	for my $masked ("SELECT id, email FROM subs WHERE id < 100 ORDER BY id", "SELECT * FROM loose ORDER BY id", "SELECT * FROM whole_copy ORDER BY id")
-	{
-		$out .= "$masked\n" . $node->safe_psql($db, $masked, extra_params => [ '-U', 'viewer' ]) . "\n";
-	}
-	$out .= $node->safe_psql($db, "SELECT listguard.domain(email), count(*) FROM contacts WHERE listguard.domain(email) = 'zyxwvu7.example' GROUP BY 1",
-		extra_params => [ '-U', 'analyst' ]) . "\n";
+	my $out = read_as($node, $db, 'app', map { "SELECT $_->[1] FROM $_->[0] ORDER BY id" } @tables);
+	$out .= read_as($node, $db, 'viewer', 'SELECT id, email FROM subs WHERE id < 100 ORDER BY id', 'SELECT * FROM loose ORDER BY id', 'SELECT * FROM whole_copy ORDER BY id');
+	$out .= read_as($node, $db, 'analyst', "SELECT listguard.domain(email), count(*) FROM contacts WHERE listguard.domain(email) = 'zyxwvu7.example' GROUP BY 1");
 	# what nobody may reveal is compared as it is stored
 	$out .= $node->safe_psql($db, 'SET listguard.output = sealed; SELECT * FROM loose ORDER BY id; SELECT * FROM whole_copy ORDER BY id; SELECT * FROM subs_counts ORDER BY 1');
 	return $out;
@@ -151,12 +149,10 @@ sub definitions
 		'wrapped keys' => 'SELECT keyset.id, index_key.*, key.* FROM listguard.keyset, listguard.index_key, listguard.key',
 		grants => 'SELECT * FROM listguard.access_grant',
 		limits => 'SELECT * FROM listguard.row_limit');
-	my $out = '';
-	for my $what (sort keys %queries)
-	{
-		$out .= "$what\n" . join("\n", sort split /\n/, $node->safe_psql($db, $queries{$what})) . "\n";
-	}
-	return $out;
+	my @names = sort keys %queries;
+	my $all = $node->safe_psql($db, join "\n", map { ("\\echo == $_", "$queries{$_};") } @names);
+	# sorted, for their order is nobody's promise
+	return join "\n", map { join "\n", sort split /\n/ } split /(?=^== )/m, $all;
 }
 
 # same_database NODE, DB, ADDRESSES, DEFINITIONS, WHAT: every address and every definition equal; what differs is told.
