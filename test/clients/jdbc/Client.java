@@ -111,6 +111,7 @@ public class Client {
 		String second = addresses.get(1).toLowerCase(Locale.ROOT);
 		is(one(db, ref + "= ?", second), List.of("2"), "found by setString, " + how);
 		is(one(db, ref + "= ?::text", second), List.of("2"), "found by a text, " + how);
+		is(one(db, "SELECT ref FROM subscriber WHERE lower(email) = lower(?)", second), List.of("2"), "lower(email) = lower(?), " + how);
 		try (PreparedStatement st = db.prepareStatement(ref + "= ?")) {
 			st.setObject(1, second, Types.OTHER);
 			is(column(st.executeQuery()), List.of("2"), "found by Types.OTHER, " + how);
