@@ -642,7 +642,7 @@ BEGIN
         EXECUTE format('SELECT array_agg(DISTINCT %I::text) FROM %s WHERE %1$I IS NOT NULL', _register.list_column, _register.relation) INTO list_values;
     END IF;
     INSERT INTO listguard.protected_table (relation, list_no, list_column, sealed_columns, open_columns, bulk_threshold, mode, audit)
-    VALUES (relname, listguard._unused_list_number(), _register.list_column, _register.columns, coalesce(_register.open_columns, '{}'),
+    VALUES (relname, listguard._number_for(relname), _register.list_column, _register.columns, coalesce(_register.open_columns, '{}'),
             _register.bulk_threshold, _register.mode, _register.audit)
     RETURNING * INTO known;
     IF _register.list_column IS NULL THEN
