@@ -277,7 +277,7 @@ lg_list_of_value(Relation rel, int attno, Datum value)
 	const LgProtected *prot = lg_protected_lookup(RelationGetRelid(rel));
 	Oid			typid = TupleDescAttr(RelationGetDescr(rel), attno - 1)->atttypid;
 
-	return list_for_value(prot->relid, list_value(value, typid));
+	return list_for_value(prot->relid, lg_list_value(value, typid));
 }
 
 int32
