@@ -19,6 +19,8 @@ CREATE TABLE subscriber (
 );
 CREATE TABLE person (email text PRIMARY KEY, ref int);
 INSERT INTO subscriber (list_id, email) VALUES (2, 'of-another-list@elsewhere.example');
+ALTER TABLE subscriber OWNER TO owner;
+ALTER TABLE person OWNER TO owner;
 
 SELECT listguard.protect('subscriber', '{email}', list_column => 'list_id', bulk_threshold => 40);
 SELECT listguard.protect('person', '{email}', bulk_threshold => 40);
