@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -24,6 +25,7 @@ log_parameter_max_length_on_error = -1
 log_error_verbosity = verbose
 log_min_messages = notice
 deadlock_timeout = 20ms
+restart_after_crash = on
 session_preload_libraries = 'auto_explain'
 auto_explain.log_nested_statements = on
 auto_explain.log_verbose = on
@@ -36,11 +38,13 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE subs (id int PRIMARY KEY, email text UNIQUE, note listguard.sealed_text);
 	CREATE TABLE plain (id int PRIMARY KEY, name text UNIQUE, n int NOT NULL DEFAULT 1, CHECK (id <> 99));
 	CREATE TABLE parted (name text) PARTITION BY LIST (name);
+	CREATE VIEW checked AS SELECT id, name FROM plain WHERE id < 50 WITH CHECK OPTION;
 	CREATE TYPE colour AS ENUM ('red');
 	SELECT listguard.protect('subs', '{email}');
 	CREATE ROLE app LOGIN;
 	SELECT listguard.grant_access('app', 'subs', '{view,reveal,insert}');
-	GRANT ALL ON plain, parted TO app;
+	GRANT ALL ON plain, parted, checked TO app;
+	GRANT EXECUTE ON FUNCTION pg_log_backend_memory_contexts(int) TO app;
 	GRANT USAGE ON SCHEMA listguard TO app;
 });
 
@@ -99,6 +103,9 @@ my @ways = (
 	[ 'quoted local part' => q{DO $$BEGIN RAISE 'no "NEEDLE x"@hay.example'; END$$} ],
 	[ 'address literal' => q{DO $$BEGIN RAISE 'no NEEDLE@[192.0.2.1]'; END$$} ],
 	[ 'internationalised address' => qq{DO \$\$BEGIN RAISE 'no \xc3\xbcNEEDLE\@b\xc3\xbccher.example'; END\$\$} ],
+	[ 'check option' => q{INSERT INTO checked VALUES (99, 'NEEDLE')} ],
+	[ 'INTO STRICT' => qq{DO \$\$\n#print_strict_params on\nDECLARE a text := 'NEEDLE'; b int; BEGIN SELECT id INTO STRICT b FROM plain WHERE name = a; END\$\$} ],
+	[ 'memory contexts' => q{PREPARE q AS SELECT 'NEEDLE'; SELECT pg_log_backend_memory_contexts(pg_backend_pid()); SELECT 1} ],
 	[ 'COPY' => qq{COPY plain FROM STDIN;\n1\tx\tNEEDLE\n\\.\n} ],
 	[ 'COPY, json' => qq~CREATE TEMP TABLE j (a json); COPY j FROM STDIN;\n{"a": NEEDLE\n\\.\n~ ],
 	[ 'COPY, csv' => qq{COPY plain FROM STDIN (FORMAT csv);\n1,x,"a\nNEEDLE"\n\\.\n} ],
@@ -155,6 +162,14 @@ sub run_all
 		SELECT * FROM dblink_get_result('b', false) AS t(x text, y text);}, on_error_stop => 0);
 	# constants of a printed tree are bytes
 	$node->psql('postgres', "SET debug_print_parse = on; SELECT '" . needle($round, 'tree') . "'", connstr => $app);
+	# the postmaster shows what a killed backend was running
+	my $crash = needle($round, 'crash');
+	my $sleeper = IPC::Run::start([ 'psql', '-X', '-d', $app, '-c', "SELECT pg_sleep(600), '$crash'" ], '>', \my $out, '2>', \my $err);
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%$crash%'") or die 'no sleeper';
+	my $pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%$crash%'");
+	kill 9, $pid;
+	$sleeper->finish;
+	$node->poll_query_until('postgres', 'SELECT true') or die 'no restart';
 	return;
 }
 
@@ -186,7 +201,7 @@ run_all('On');
 wait_for_log('endOfLog');
 
 my %log = map { $_ => slurp_file($node->data_dir . "/lg_log/server.$_") } ('log', 'csv', 'json');
-foreach my $name ((map { $_->[0] } @ways, @bound), 'deadlock')
+foreach my $name ((map { $_->[0] } @ways, @bound), 'deadlock', 'crash')
 {
 	my ($off, $on) = (needle('Off', $name), needle('On', $name));
 	my @found = grep { $log{$_} =~ /$off/ } sort keys %log;
