@@ -220,6 +220,24 @@ like($log{log}, qr/invalid input syntax for type integer: "<redacted>"/, 'and of
 my ($status, $out, $err) = $node->psql('postgres', "SELECT 'own words'::int", connstr => $app);
 like($err, qr/"own words"/, 'the client sees its own words');
 
+# Binary carries the bytes of the text form, nested values too: clear for whom may, else armour in COPY.
+$node->safe_psql('postgres', q{
+	CREATE ROLE looker LOGIN;
+	SELECT listguard.grant_access('looker', 'subs', '{view}');
+	INSERT INTO subs VALUES (40, 'binary@hay.example', 'n');
+});
+my $copy = 'COPY (SELECT email, ARRAY[email], ROW(id, email), ARRAY[ROW(email)] FROM subs WHERE id = 40) TO STDOUT (FORMAT binary)';
+foreach my $role ('app', 'looker')
+{
+	my ($bytes, $said);
+	IPC::Run::run([ 'psql', '-X', '-d', $node->connstr('postgres') . " user=$role", '-c', $copy ], '>', \$bytes, '2>', \$said);
+	my @clear = $bytes =~ /binary\@hay\.example/g;
+	my @armour = $bytes =~ /lg1:/g;
+
+	is(scalar @clear . ' ' . scalar @armour, $role eq 'app' ? '4 0' : '0 4', "$role gets what he may, in binary");
+	unlike($bytes, qr/\*\*\*/, "$role gets no mask from COPY");
+}
+
 # A view over a sealed constant: the dump holds armour, and brings it back.
 $node->safe_psql('postgres', q{
 	INSERT INTO subs VALUES (50, 'viewed@hay.example', 'n'), (51, 'other@hay.example', 'n');
