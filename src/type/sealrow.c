@@ -47,11 +47,11 @@ static struct
 } last_list;
 
 /*
- * list_value
- *		A list column's value as the registry writes it.
+ * lg_list_value
+ *		A list column's value as the registry writes it; palloc'd.
  */
-static char *
-list_value(Datum value, Oid type)
+char *
+lg_list_value(Datum value, Oid type)
 {
 	switch (type)
 	{
@@ -213,7 +213,7 @@ row_list(Relation rel, HeapTuple row)
 						name, RelationGetRelationName(rel)),
 				 errdetail("The column says to which list the row belongs.")));
 	}
-	name = list_value(value, TupleDescAttr(desc, attno - 1)->atttypid);
+	name = lg_list_value(value, TupleDescAttr(desc, attno - 1)->atttypid);
 	if (!is_last_list(relid, name) && lg_list_find(relid, name) == NULL && to_come(rel, row))
 		return 0;
 	return list_for_value(relid, name);
@@ -277,7 +277,7 @@ lg_list_of_value(Relation rel, int attno, Datum value)
 	const LgProtected *prot = lg_protected_lookup(RelationGetRelid(rel));
 	Oid			typid = TupleDescAttr(RelationGetDescr(rel), attno - 1)->atttypid;
 
-	return list_for_value(prot->relid, list_value(value, typid));
+	return list_for_value(prot->relid, lg_list_value(value, typid));
 }
 
 int32

@@ -130,7 +130,8 @@ public class Client {
 				st.setString(1, addresses.get(n));
 				ResultSet rs = st.executeQuery();
 				rs.next();
-				got.add(rs.getString(2) == null && rs.getObject("email") != null ? rs.getString("email") : "?");
+				got.add(rs.getString(2) == null && rs.getString("email").equals(((org.postgresql.util.PGobject) rs.getObject(1)).getValue()) ?
+					rs.getString("email") : "?");
 				meta = rs.getMetaData();
 			}
 			is(got, addresses.subList(0, 20), "a server-side prepared statement twenty times over, " + how);
