@@ -283,7 +283,8 @@ lg_list_of_value(Relation rel, int attno, Datum value)
 int32
 lg_row_list(Relation rel, TupleTableSlot *slot)
 {
-	return row_list(rel, ExecCopySlotHeapTuple(slot));
+	/* Not ExecCopySlotHeapTuple: it would make the slot read its own copy of the values, whatever is put in their place. */
+	return row_list(rel, heap_form_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull));
 }
 
 /*
