@@ -37,8 +37,8 @@ lg_event_init(LgEvent *ev, LgEventKind kind, LgOutcome outcome)
 }
 
 /*
- * Random bytes are drawn for many ids at a time: one call costs as much as the
- * whole look-up in an index.  Ids are public, so nothing is lost by having them
+ * Random bytes are drawn for many ids at a time: one call costs most of a
+ * microsecond, and every read has an event.  Ids are public, so nothing is lost by having them
  * ready; the process number keeps a fork from using its parent's.
  */
 static void
