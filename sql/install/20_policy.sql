@@ -58,6 +58,7 @@ BEGIN
     DELETE FROM listguard.row_limit l WHERE l.relation = _forget.name;
     DELETE FROM listguard.export_policy p WHERE p.relation = _forget.name;
     DELETE FROM listguard.protected_table p WHERE p.relation = _forget.name;
+    DELETE FROM listguard.column_origin o WHERE o.relation = _forget.name;
     -- values sealed under its lists may lie elsewhere: their keys stay, under a name that no table has
     UPDATE listguard.list l SET relation = format('%s (dropped %s)', _forget.name, was) WHERE l.relation = _forget.name;
 END
@@ -98,6 +99,8 @@ BEGIN
     UPDATE listguard.access_grant g SET relation = _rename.new_name WHERE g.relation = _rename.old_name;
     UPDATE listguard.row_limit l SET relation = _rename.new_name WHERE l.relation = _rename.old_name;
     UPDATE listguard.export_policy p SET relation = _rename.new_name WHERE p.relation = _rename.old_name;
+    UPDATE listguard.column_origin o SET relation = _rename.new_name WHERE o.relation = _rename.old_name;
+    UPDATE listguard.job j SET relation = _rename.new_name WHERE j.relation = _rename.old_name AND j.finished IS NULL;
 END
 $$;
 
@@ -108,7 +111,8 @@ CREATE FUNCTION listguard._rename_column(relation text, old_name name, new_name 
         sealed_columns = array_replace(p.sealed_columns, old_name, new_name),
         open_columns = array_replace(p.open_columns, old_name, new_name),
         domain_columns = array_replace(p.domain_columns, old_name, new_name)
-    WHERE p.relation = _rename_column.relation
+    WHERE p.relation = _rename_column.relation;
+    UPDATE listguard.column_origin o SET name = new_name WHERE o.relation = _rename_column.relation AND o.name = old_name;
 $$;
 
 CREATE FUNCTION listguard._require_protected(relation regclass) RETURNS text
@@ -117,7 +121,7 @@ DECLARE
     relname text := listguard._relation_name(relation);
 BEGIN
     IF relname IS NULL OR NOT EXISTS (
-        SELECT FROM listguard.protected_table p LEFT JOIN listguard.binding b ON b.kind = 'relation' AND b.name = p.relation
+        SELECT FROM (SELECT * FROM listguard.protected_table WHERE mode <> 'prepare') p LEFT JOIN listguard.binding b ON b.kind = 'relation' AND b.name = p.relation
         WHERE p.relation = relname AND coalesce(b.oid, _require_protected.relation::oid) = _require_protected.relation::oid) THEN
         RAISE EXCEPTION 'table % is not protected', coalesce(relname, relation::oid::text)
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Protect it with listguard.protect().';
@@ -302,7 +306,8 @@ DECLARE
     bad name;
 BEGIN
     SELECT t.tgname INTO bad FROM pg_trigger t
-    WHERE t.tgrelid = member AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgname > '~listguard_seal' LIMIT 1;
+    WHERE t.tgrelid = member AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgname > '~listguard_seal'
+      AND t.tgfoid <> to_regproc('listguard.shadow_row') LIMIT 1;
     IF bad IS NOT NULL THEN
         RAISE EXCEPTION 'trigger "%" on % would fire after listguard''s', bad, member::regclass
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Give it a name that does not begin with "~".';
@@ -414,6 +419,16 @@ BEGIN
     IF bad IS NOT NULL THEN
         RAISE EXCEPTION 'column "%" is generated from column "%"', bad, name
             USING ERRCODE = 'feature_not_supported', HINT = 'It would hold what the column hides. Drop it.';
+    END IF;
+    SELECT s.stxname INTO bad
+    FROM pg_statistic_ext s JOIN listguard._members(relation) m ON s.stxrelid = m
+    JOIN pg_attribute a ON a.attrelid = m AND a.attname = _check_address_column.name
+    WHERE 'm' = ANY (s.stxkind) AND a.attnum = ANY (s.stxkeys)
+       OR s.stxexprs IS NOT NULL AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_statistic_ext'::regclass AND d.objid = s.oid
+                                             AND d.refobjid = m AND d.refobjsubid = a.attnum) LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'statistics object "%" would keep values of column "%"', bad, name
+            USING ERRCODE = 'feature_not_supported', HINT = 'Drop it; kinds ndistinct and dependencies hold no values.';
     END IF;
     SELECT c.conname INTO bad
     FROM pg_constraint c JOIN listguard._members(relation) m ON c.conrelid = m
@@ -541,6 +556,7 @@ BEGIN
             CASE WHEN list_column IS NULL THEN format('(%s)', list_no) END, value);
         RAISE NOTICE 'column "%" becomes %', c.attname, CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END;
     END LOOP;
+    PERFORM listguard._note_origin(relation, columns);
     IF list_column IS NOT NULL THEN
         PERFORM listguard._as_owner(relation, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', relation, list_column));
     END IF;
@@ -628,6 +644,10 @@ DECLARE
     value text;
 BEGIN
     SELECT * INTO known FROM listguard.protected_table p WHERE p.relation = relname;
+    IF known.mode = 'prepare' THEN
+        RAISE EXCEPTION 'table % is being protected online', relname USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Call listguard.protect_online() again to go on, or give it up with listguard.unprotect().';
+    END IF;
     IF known.relation IS NOT NULL AND known.list_column IS DISTINCT FROM coalesce(_register.list_column, known.list_column) THEN
         RAISE EXCEPTION 'table % is protected with another list column', relname USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -642,7 +662,7 @@ BEGIN
         EXECUTE format('SELECT array_agg(DISTINCT %I::text) FROM %s WHERE %1$I IS NOT NULL', _register.list_column, _register.relation) INTO list_values;
     END IF;
     INSERT INTO listguard.protected_table (relation, list_no, list_column, sealed_columns, open_columns, bulk_threshold, mode, audit)
-    VALUES (relname, listguard._unused_list_number(), _register.list_column, _register.columns, coalesce(_register.open_columns, '{}'),
+    VALUES (relname, listguard._number_for(relname), _register.list_column, _register.columns, coalesce(_register.open_columns, '{}'),
             _register.bulk_threshold, _register.mode, _register.audit)
     RETURNING * INTO known;
     IF _register.list_column IS NULL THEN

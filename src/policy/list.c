@@ -167,17 +167,24 @@ text_key(ScanKey key, int attnum, const char *value)
 						   F_TEXTEQ, CStringGetTextDatum(value));
 }
 
-static LgList *
-read_by_name(const char *relation, const char *value)
+static void
+scan_by_name(const char *relation, const char *value, LgRowVisitor visit, void *arg)
 {
-	LgList	   *list = NULL;
 	ScanKeyData keys[2];
 
 	text_key(&keys[0], Anum_relation, relation);
 	if (value != NULL)
 		text_key(&keys[1], Anum_value, value);
 	lg_registry_scan("list", value != NULL ? "list_value_key" : "list_relation_key",
-					 value != NULL ? 2 : 1, keys, load_list, &list);
+					 value != NULL ? 2 : 1, keys, visit, arg);
+}
+
+static LgList *
+read_by_name(const char *relation, const char *value)
+{
+	LgList	   *list = NULL;
+
+	scan_by_name(relation, value, load_list, &list);
 	return list;
 }
 
@@ -251,7 +258,7 @@ lg_list_find(Oid relid, const char *value)
 	do
 	{
 		refresh();
-		protected = lg_protected_lookup(relid);
+		protected = lg_registered_lookup(relid);
 	} while (cache.generation != lg_registry_loaded());
 	if (protected == NULL)
 		return NULL;
@@ -356,17 +363,28 @@ number_for(const char *relation, const char *value)
 	return list_no != 0 ? list_no : lg_list_unused_number();
 }
 
+static void
+note_list(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	*(int32 *) arg = (int32) lg_registry_int(tuple, Anum_list_no, desc, 0);
+}
+
 /*
  * lg_list_create
  *		List and key in the current transaction; returns the list's number.
  *
- * relation NULL: the default list.
+ * relation NULL: the default list.  A list of this name may be here before its
+ * table is protected, by import_keys(): then it is that one.
  */
 int32
 lg_list_create(const char *relation, const char *value)
 {
-	int32		list_no;
+	int32		list_no = 0;
 
+	if (relation != NULL)
+		scan_by_name(relation, value, note_list, &list_no);
+	if (list_no != 0)
+		return list_no;
 	if (value != NULL && strlen(value) >= LG_WORK_VALUE_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
@@ -410,7 +428,7 @@ lg_list_ensure(Oid relid, const char *value)
 
 	if (list != NULL)
 		return list->list_no;
-	protected = lg_protected_lookup(relid);
+	protected = lg_registered_lookup(relid);
 	if (protected == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_LG_KEY),
@@ -440,7 +458,7 @@ lg_list_create_in_worker(Oid relid, const char *value)
 
 	if (lg_list_find(relid, value) != NULL)
 		return;
-	protected = lg_protected_lookup(relid);
+	protected = lg_registered_lookup(relid);
 	if (protected == NULL)
 		return;
 	(void) lg_list_create(pstrdup(protected->name), value);
