@@ -188,19 +188,18 @@ my $where = q{SELECT phase FROM listguard.progress WHERE relation = 'public.kill
 for my $phase (qw(columns fill constraints validate indexes wait swap scrub))
 {
 	# A lock keeps it in the phase, or it is caught there by looking all the time, in transactions of their own.
-	my $helper = background(defined $hold{$phase} ? "$hold{$phase}\nSELECT 'ready';\n" : "SELECT 'ready';\n" .
-		qq{SELECT 'caught' FROM listguard.job WHERE relation = 'public.killed' AND finished IS NULL AND phase = '$phase' AND (done > 0 OR '$phase' !~ 'fill|scrub');\n} x 40000);
+	my $lock = $hold{ $phase eq 'wait' ? 'swap' : $phase };
+	my $helper = background(defined $lock ? "$lock\nSELECT 'ready';\n" : "SELECT 'ready';\n" .
+		qq{SELECT 'caught' FROM listguard.job WHERE relation = 'public.killed' AND finished IS NULL AND phase = '$phase' AND (done > 0 OR '$phase' !~ 'fill|scrub');\n} x 100000);
 	$helper->{run}->pump until $helper->{out} =~ /ready/;
-	# so that it cannot get any further than the swap
-	my $also = background($phase eq 'wait' ? "$hold{swap}\nSELECT 'ready';\n" : "SELECT 'ready';\n");
-	$also->{run}->pump until $also->{out} =~ /ready/;
 	my $caller = background("SELECT 'pid', pg_backend_pid();\n" . ($phase =~ /fill|scrub/ ? $slow_call : $call) . "\n");
 	$caller->{run}->pump until $caller->{out} =~ /pid\|(\d+)/;
 	my ($pid) = $caller->{out} =~ /pid\|(\d+)/;
-	if ($hold{$phase})
+	if (defined $lock)
 	{
-		wait_for("phase $phase", sub { (try_value($where) // '') eq $phase });
-		usleep 200_000;
+		# the lock that stops the swap holds it in the phase before or right behind it
+		wait_for("phase $phase", sub { (try_value($where) // '') =~ ($phase eq 'wait' ? qr/^(wait|swap)$/ : qr/^$phase$/) });
+		usleep 200_000 if $phase ne 'wait';
 	}
 	else
 	{
@@ -208,7 +207,7 @@ for my $phase (qw(columns fill constraints validate indexes wait swap scrub))
 		like($helper->{out}, qr/caught/, "seen in phase $phase");
 	}
 	kill 9, $pid;
-	$_->{run}->kill_kill for $helper, $also, $caller;
+	$_->{run}->kill_kill for $helper, $caller;
 	wait_for('the server', sub { (try_value('SELECT 1') // '') eq '1' });
 	# what was only seen may have gone on a little
 	my %next = (validate => 'indexes', wait => 'swap');
