@@ -201,21 +201,28 @@ mkdir $node->data_dir, 0700 or die "mkdir: $!";
 copy_files($_, $node->data_dir) for glob "$aside/*";
 $node->start;
 check_copy($node, 'shop', 'restored in place');
+my $destdir = $node->safe_psql('postgres', "SELECT count(*) FROM pg_settings WHERE name = 'extension_destdir'");
 $node->stop;
 
 # ---- pg_upgrade: another system identifier ----
 
-my $upgraded = PostgreSQL::Test::Cluster->new('upgraded');
-my $bin = $node->config_data('--bindir');
-$upgraded->init;
-$upgraded->append_conf('postgresql.conf', "listguard.root_key_file = '$root'\nlistguard.root_key_command = ''\n");
-my $work = $node->basedir . '/upgrade';
-mkdir $work or die "mkdir: $!";
-ok(IPC::Run::run([ 'pg_upgrade', '-b', $bin, '-B', $bin, '-d', $node->data_dir, '-D', $upgraded->data_dir,
-		'-p', $node->port, '-P', $upgraded->port, '-s', $node->host ],
-	'>', "$work/out", '2>&1', init => sub { chdir $work or die "chdir: $!" }), 'pg_upgrade') or diag(slurp_file("$work/out"));
-$upgraded->start;
-check_copy($upgraded, 'shop', 'upgraded');
-$upgraded->stop;
+SKIP:
+{
+	# pg_upgrade loads $libdir/listguard, and only Debian's own setting says that it lies elsewhere.
+	skip 'pg_upgrade finds no module outside of the server\'s own directory', 4 unless $destdir;
+
+	my $upgraded = PostgreSQL::Test::Cluster->new('upgraded');
+	my $bin = $node->config_data('--bindir');
+	$upgraded->init;
+	$upgraded->append_conf('postgresql.conf', "listguard.root_key_file = '$root'\nlistguard.root_key_command = ''\n");
+	my $work = $node->basedir . '/upgrade';
+	mkdir $work or die "mkdir: $!";
+	ok(IPC::Run::run([ 'pg_upgrade', '-b', $bin, '-B', $bin, '-d', $node->data_dir, '-D', $upgraded->data_dir,
+			'-p', $node->port, '-P', $upgraded->port, '-s', $node->host ],
+		'>', "$work/out", '2>&1', init => sub { chdir $work or die "chdir: $!" }), 'pg_upgrade') or diag(slurp_file("$work/out"));
+	$upgraded->start;
+	check_copy($upgraded, 'shop', 'upgraded');
+	$upgraded->stop;
+}
 
 done_testing();
