@@ -90,6 +90,13 @@ typedef struct Row
 	bool		own_threshold;	/* else the setting's, which may change any time */
 } Row;
 
+/* A former partition, and the protected relation that it belonged to; by name. */
+typedef struct Detached
+{
+	char	   *name;
+	char	   *root;
+} Detached;
+
 typedef struct RelEntry
 {
 	Oid			relid;			/* hash key */
@@ -100,6 +107,7 @@ typedef struct RelEntry
 
 static HTAB *relations = NULL;	/* RelEntry; in memory */
 static List *rows = NIL;		/* of Row; in memory */
+static List *detached = NIL;	/* of Detached; in memory */
 static bool rows_loaded = false;
 
 static void
@@ -198,7 +206,7 @@ static bool
 half_made(Oid extension_oid, Oid nsp)
 {
 	static const char *const last[] = {"protected_table", "list", "access_grant", "row_limit", "binding",
-	"keyset", "key", "index_key", "home"};
+	"keyset", "key", "index_key", "home", "detached"};
 
 	if (!IsBinaryUpgrade && (!creating_extension || CurrentExtensionObject != extension_oid))
 		return false;
@@ -465,7 +473,7 @@ lg_registry_refresh(void)
 		return loaded;
 	lg_registry_install();
 	relations = NULL;
-	rows = NIL;
+	rows = detached = NIL;
 	rows_loaded = false;
 	loaded = 0;
 	if (memory == NULL)
@@ -483,12 +491,26 @@ lg_registry_refresh(void)
 /* ---- protected relations ---- */
 
 static void
+load_detached(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	MemoryContext old = MemoryContextSwitchTo(memory);
+	Detached   *row = palloc(sizeof(Detached));
+
+	(void) arg;
+	row->name = lg_registry_text(tuple, 1, desc);
+	row->root = lg_registry_text(tuple, 2, desc);
+	detached = lappend(detached, row);
+	MemoryContextSwitchTo(old);
+}
+
+static void
 load_rows(void)
 {
 	if (rows_loaded)
 		return;
-	rows = NIL;
+	rows = detached = NIL;
 	lg_registry_scan("protected_table", NULL, 0, NULL, load_row, NULL);
+	lg_registry_scan("detached", NULL, 0, NULL, load_detached, NULL);
 	rows_loaded = true;
 }
 
@@ -537,7 +559,27 @@ parents_of(Oid relid)
 	return parents;
 }
 
-/* relid's own row, or that of the nearest ancestor. */
+/* The row of the relation that relid was a partition of. */
+static LgProtected *
+row_of_former_root(Oid relid)
+{
+	char	   *name = detached != NIL ? lg_relation_name(relid) : NULL;
+	ListCell   *lc;
+
+	foreach(lc, name != NULL ? detached : NIL)
+	{
+		Detached   *row = lfirst(lc);
+		Oid			root;
+
+		if (strcmp(row->name, name) != 0 || lg_resolve_relation(name) != relid)
+			continue;
+		root = lg_resolve_relation(row->root);
+		return OidIsValid(root) ? row_of(root) : NULL;
+	}
+	return NULL;
+}
+
+/* relid's own row, or that of the nearest ancestor, or of one that it has left. */
 static LgProtected *
 resolve(Oid relid)
 {
@@ -552,7 +594,7 @@ resolve(Oid relid)
 		if (found != NULL)
 			return found;
 	}
-	return NULL;
+	return row_of_former_root(relid);
 }
 
 static void
