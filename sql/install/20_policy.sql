@@ -305,7 +305,7 @@ DECLARE
     bad name;
 BEGIN
     SELECT t.tgname INTO bad FROM pg_trigger t
-    WHERE t.tgrelid = member AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgname > '~listguard_seal' LIMIT 1;
+    WHERE t.tgrelid = member AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgname > '~listguard_seal' AND t.tgname <> '~listguard_sealed' LIMIT 1;
     IF bad IS NOT NULL THEN
         RAISE EXCEPTION 'trigger "%" on % would fire after listguard''s', bad, member::regclass
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Give it a name that does not begin with "~".';
@@ -570,6 +570,9 @@ BEGIN
         ('listguard_trunc', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT EXECUTE FUNCTION listguard.audit_change()')
         ) v(name, event, action)
     LOOP
+        IF t.name = '~listguard_seal' AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = member AND g.tgname = '~listguard_sealed') THEN
+            t.name := '~listguard_sealed';   -- of a detached partition
+        END IF;
         IF NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = member AND g.tgname = t.name) THEN
             PERFORM listguard._internal(format('CREATE TRIGGER %I %s ON %s %s', t.name, t.event, member, t.action));
         END IF;
@@ -738,7 +741,7 @@ BEGIN
                                    row.list_column, row.list_no);
     END IF;
     FOR member IN
-        SELECT m FROM listguard._members(_catch_up.relation) m
+        SELECT m FROM listguard._guarded(_catch_up.relation) m
         WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = m AND t.tgname = 'listguard_ins')
     LOOP
         IF EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = member AND p.polpermissive) THEN

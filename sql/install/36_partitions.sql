@@ -26,11 +26,11 @@ COMMENT ON FUNCTION listguard._value_list(listguard.sealed_text) IS 'the same fo
 -- The protected relation and what was detached from it, each with all that inherits from it.
 CREATE FUNCTION listguard._guarded(relation oid) RETURNS SETOF oid
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
-    SELECT listguard._members(relation)
+    SELECT listguard._members(_guarded.relation)
     UNION
     SELECT listguard._members(b.oid)
     FROM listguard.detached d JOIN listguard.binding b ON b.kind = 'relation' AND b.name = d.relation
-    WHERE d.root = listguard._relation_name(relation) AND listguard._relation_name(b.oid) = d.relation
+    WHERE d.root = listguard._relation_name(_guarded.relation) AND listguard._relation_name(b.oid) = d.relation
 $$;
 COMMENT ON FUNCTION listguard._guarded(oid) IS 'a protected table, its partitions, and those that were detached from it';
 
@@ -43,6 +43,11 @@ DECLARE
     rootname text := listguard._relation_name(_detached.root);
 BEGIN
     PERFORM listguard._bind('relation', childname, _detached.child);
+    -- the server has dropped the row trigger that came with the parent; ATTACH would not take one of the same name
+    PERFORM listguard._internal(format('CREATE TRIGGER "~listguard_sealed" BEFORE INSERT OR UPDATE ON %s '
+                                       'FOR EACH ROW EXECUTE FUNCTION listguard.seal_row()', _detached.child::regclass))
+    WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = _detached.child AND t.tgname IN ('~listguard_seal', '~listguard_sealed'));
+    PERFORM listguard._guard_table(m::regclass) FROM listguard._members(_detached.child) m;
     INSERT INTO listguard.detached (relation, root) VALUES (childname, rootname)
     ON CONFLICT ON CONSTRAINT detached_pkey DO UPDATE SET root = EXCLUDED.root;
     PERFORM listguard._event('setting', rootname, jsonb_build_object('detached', childname));
@@ -97,7 +102,10 @@ BEGIN
             PERFORM listguard._check_values(_attached.root, member);
         END IF;
     END LOOP;
+    PERFORM listguard._internal(format('DROP TRIGGER "~listguard_sealed" ON %s', _attached.child::regclass))
+    WHERE EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = _attached.child AND t.tgname = '~listguard_sealed');
     PERFORM listguard._catch_up(_attached.root);
+    PERFORM listguard._guard_table(m::regclass) FROM listguard._members(_attached.child) m;
 END
 $$;
 COMMENT ON FUNCTION listguard._attached(oid, oid) IS 'brings a new partition under protection, or refuses it';
