@@ -47,9 +47,11 @@
 #if PG_VERSION_NUM >= 180000
 #define LG_EXECUTOR_RUN_ARGS	QueryDesc *queryDesc, ScanDirection direction, uint64 count
 #define LG_EXECUTOR_RUN_PASS	queryDesc, direction, count
+#define LG_RUN_WHOLE(desc)		desc, ForwardScanDirection, 0
 #else
 #define LG_EXECUTOR_RUN_ARGS	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
 #define LG_EXECUTOR_RUN_PASS	queryDesc, direction, count, execute_once
+#define LG_RUN_WHOLE(desc)		desc, ForwardScanDirection, 0, true
 #endif
 
 /* 16 moved settings into a memory context of their own: "extra" is freed by guc_free. */
@@ -145,6 +147,7 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 #if PG_VERSION_NUM >= 190000
 #define lg_table_tuple_update(rel, tid, slot, cid, snapshot, wait, tmfd, lockmode, update_indexes) \
 	table_tuple_update(rel, tid, slot, cid, 0, snapshot, InvalidSnapshot, wait, tmfd, lockmode, update_indexes)
+#define lg_insert_new_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, estate, 0, slot, NIL, NULL)
 #define lg_insert_index_tuples(rri, slot, estate, u) \
 	ExecInsertIndexTuples(rri, estate, EIIT_IS_UPDATE | (lg_updates_summaries(u) ? EIIT_ONLY_SUMMARIZING : 0), slot, NIL, NULL)
 #define lg_table_beginscan_tidrange(rel, snapshot, from, to)	table_beginscan_tidrange(rel, snapshot, from, to, 0)
@@ -152,9 +155,11 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 #define lg_table_tuple_update(rel, tid, slot, cid, snapshot, wait, tmfd, lockmode, update_indexes) \
 	table_tuple_update(rel, tid, slot, cid, snapshot, InvalidSnapshot, wait, tmfd, lockmode, update_indexes)
 #if PG_VERSION_NUM >= 160000
+#define lg_insert_new_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL, false)
 #define lg_insert_index_tuples(rri, slot, estate, u) \
 	ExecInsertIndexTuples(rri, slot, estate, true, false, NULL, NIL, lg_updates_summaries(u))
 #else
+#define lg_insert_new_index_tuples(rri, slot, estate)	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
 #define lg_insert_index_tuples(rri, slot, estate, u) \
 	ExecInsertIndexTuples(rri, slot, estate, true, false, NULL, NIL)
 #endif

@@ -418,6 +418,16 @@ BEGIN
         RAISE EXCEPTION 'column "%" is generated from column "%"', bad, name
             USING ERRCODE = 'feature_not_supported', HINT = 'It would hold what the column hides. Drop it.';
     END IF;
+    SELECT s.stxname INTO bad
+    FROM pg_statistic_ext s JOIN listguard._members(relation) m ON s.stxrelid = m
+    JOIN pg_attribute a ON a.attrelid = m AND a.attname = _check_address_column.name
+    WHERE 'm' = ANY (s.stxkind) AND a.attnum = ANY (s.stxkeys)
+       OR s.stxexprs IS NOT NULL AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_statistic_ext'::regclass AND d.objid = s.oid
+                                             AND d.refobjid = m AND d.refobjsubid = a.attnum) LIMIT 1;
+    IF bad IS NOT NULL THEN
+        RAISE EXCEPTION 'statistics object "%" would keep values of column "%"', bad, name
+            USING ERRCODE = 'feature_not_supported', HINT = 'Drop it; kinds ndistinct and dependencies hold no values.';
+    END IF;
     SELECT c.conname INTO bad
     FROM pg_constraint c JOIN listguard._members(relation) m ON c.conrelid = m
     JOIN pg_attribute a ON a.attrelid = m AND a.attname = _check_address_column.name
@@ -648,7 +658,7 @@ BEGIN
         EXECUTE format('SELECT array_agg(DISTINCT %I::text) FROM %s WHERE %1$I IS NOT NULL', _register.list_column, _register.relation) INTO list_values;
     END IF;
     INSERT INTO listguard.protected_table (relation, list_no, list_column, sealed_columns, open_columns, bulk_threshold, mode, audit)
-    VALUES (relname, listguard._unused_list_number(), _register.list_column, _register.columns, coalesce(_register.open_columns, '{}'),
+    VALUES (relname, listguard._number_for(relname), _register.list_column, _register.columns, coalesce(_register.open_columns, '{}'),
             _register.bulk_threshold, _register.mode, _register.audit)
     RETURNING * INTO known;
     IF _register.list_column IS NULL THEN

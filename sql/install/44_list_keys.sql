@@ -176,13 +176,13 @@ COMMENT ON FUNCTION listguard._reseal_begin(regclass, int4) IS
     'starts a reseal, or takes over one that did not end; returns its job';
 
 -- The pass is over: another one, or the end.  A row that an UPDATE moved to where the pass had been is found by the
--- next pass; so passes follow each other until one finds nothing, six at most.
+-- next pass; so passes follow each other until one finds nothing, five at most.
 CREATE FUNCTION listguard._reseal_pass_over(relation regclass, job listguard.job) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     at jsonb := job.position;
-    again boolean := (at->>'found')::int8 > 0 AND (at->>'pass')::int < 6;
+    again boolean := (at->>'found')::int8 > 0 AND (at->>'pass')::int < 5;
 BEGIN
     IF again THEN
         UPDATE listguard.job j SET phase = format('pass %s', (at->>'pass')::int + 1), done = 0,
@@ -213,7 +213,7 @@ COMMENT ON FUNCTION listguard._reseal_pass_over(regclass, listguard.job) IS
 
 -- One batch; rows that others have are waited for from the second pass on.
 CREATE FUNCTION listguard._reseal_step(job_id int8, relation regclass, batch_size int4) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 #variable_conflict use_column
 DECLARE
     job listguard.job;
@@ -320,3 +320,146 @@ $$;
 COMMENT ON FUNCTION listguard.shred_list(regclass, text) IS
     'destroys every key of a list, in every process of the server, before it returns; not undone by ROLLBACK';
 GRANT EXECUTE ON FUNCTION listguard.shred_list(regclass, text) TO listguard_admin;
+
+-- ---- is every value what it should be? ----
+
+CREATE FUNCTION listguard.check_sealed(relation regclass, OUT member regclass, OUT "row" tid, OUT "column" name, OUT problem text)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'listguard_check_sealed' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION listguard.check_sealed(regclass) IS
+    'opens every sealed value of a table and compares it with key, list and token; returns those that are not as they should be, no text';
+GRANT EXECUTE ON FUNCTION listguard.check_sealed(regclass) TO listguard_admin;
+
+-- ---- keys that nothing needs any more ----
+
+CREATE FUNCTION listguard._key_uses(member oid, id int8, OUT "column" name, OUT uses int8) RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'listguard_key_uses' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION listguard._key_uses(oid, int8) IS
+    'columns of a table with values under a key, and how many; keeps writers away to the end of the transaction';
+CREATE FUNCTION listguard._wait_for_others(ms int4) RETURNS int4
+    AS 'MODULE_PATHNAME', 'listguard_wait_for_others' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION listguard._wait_for_others(int4) IS
+    'waits for the transactions of this database that run now; returns how many have not ended in time';
+
+-- Types that are sealed (inside false) or hold a sealed type somewhere inside.
+CREATE FUNCTION listguard._sealed_types() RETURNS TABLE (type oid, inside boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE holds(type, inside) AS (
+        SELECT t.oid, false FROM pg_type t WHERE listguard._sealing_of(t.oid) <> 'text'
+        UNION
+        SELECT n.outer_type, true FROM holds h, LATERAL (
+            SELECT t.oid FROM pg_type t WHERE t.typelem = h.type AND t.typsubscript = 'array_subscript_handler'::regproc
+            UNION ALL SELECT t.oid FROM pg_type t WHERE t.typbasetype = h.type
+            UNION ALL SELECT c.reltype FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                WHERE a.atttypid = h.type AND NOT a.attisdropped AND a.attnum > 0 AND c.reltype <> 0
+            UNION ALL SELECT r.rngtypid FROM pg_range r WHERE r.rngsubtype = h.type
+            UNION ALL SELECT r.rngmultitypid FROM pg_range r WHERE r.rngsubtype = h.type) n(outer_type))
+    SELECT h.type, h.inside FROM holds h
+$$;
+COMMENT ON FUNCTION listguard._sealed_types() IS 'the sealed types, and those that hold one inside';
+
+-- What drop_key() cannot look into.
+CREATE FUNCTION listguard._unseen_values() RETURNS TABLE (what text, name text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT 'database', d.datname::text FROM pg_database d WHERE d.datname <> current_database() AND NOT d.datistemplate
+    UNION ALL
+    SELECT 'foreign table', c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'f' AND EXISTS (
+        SELECT FROM pg_attribute a JOIN listguard._sealed_types() t ON t.type = a.atttypid WHERE a.attrelid = c.oid AND NOT a.attisdropped)
+    UNION ALL
+    SELECT 'nested type', format('%s.%I', c.oid::regclass, a.attname) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    JOIN listguard._sealed_types() t ON t.type = a.atttypid AND t.inside
+    WHERE c.relkind IN ('r', 'm') AND NOT a.attisdropped AND a.attnum > 0
+    UNION ALL
+    SELECT 'replication slot', s.slot_name::text FROM pg_replication_slots s
+    UNION ALL
+    SELECT 'replica', r.application_name FROM pg_stat_replication r
+    UNION ALL
+    VALUES ('backup', 'backups, dumps and archived WAL'),
+           ('expression', 'defaults, views, rules, constraints and policies with sealed constants')
+$$;
+COMMENT ON FUNCTION listguard._unseen_values() IS 'where values may lie that drop_key() cannot look into';
+
+-- Tables that may hold sealed values, those of "seen" apart.
+CREATE FUNCTION listguard._sealed_tables(seen oid[]) RETURNS SETOF oid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT c.oid FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relkind IN ('r', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND listguard._sealing_of(a.atttypid) <> 'text'
+      AND c.oid <> ALL (seen)
+    ORDER BY 1
+$$;
+COMMENT ON FUNCTION listguard._sealed_tables(oid[]) IS 'tables with sealed columns, but those that were seen';
+
+-- 55006 if any value is under the key; with wait, also if transactions that began before do not end in time, since
+-- they may yet store or see one.
+CREATE FUNCTION listguard._check_unused(id int8) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    seen oid[] := '{}';
+    one oid;
+    found text[] := '{}';
+    total int8 := 0;
+    use record;
+BEGIN
+    LOOP
+        one := NULL;
+        SELECT t INTO one FROM listguard._sealed_tables(seen) t LIMIT 1;
+        EXIT WHEN one IS NULL;
+        seen := seen || one;
+        FOR use IN SELECT u.* FROM listguard._key_uses(one, _check_unused.id) u
+        LOOP
+            found := found || format('%s.%I: %s', one::regclass, use."column", use.uses);
+            total := total + use.uses;
+        END LOOP;
+    END LOOP;
+    IF total > 0 THEN
+        RAISE EXCEPTION 'key % is used by % values', _check_unused.id, total USING ERRCODE = 'object_in_use',
+            DETAIL = array_to_string(found[1:20], ', ') || '.',
+            HINT = 'CALL listguard.reseal() brings the values of a protected table under the current keys.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION listguard._check_unused(int8) IS
+    'error if any sealed column of the database has values under a key; keeps writers away from all of them';
+
+CREATE FUNCTION listguard.drop_key(id int8) RETURNS TABLE (unseen text, name text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
+#variable_conflict use_column
+DECLARE
+    key listguard.key;
+    others text;
+    running int;
+BEGIN
+    SELECT * INTO key FROM listguard.key k WHERE k.key_id = drop_key.id FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'key % does not exist', coalesce(drop_key.id::text, 'null') USING ERRCODE = 'undefined_object';
+    END IF;
+    IF EXISTS (SELECT FROM listguard.list l WHERE l.key_id = drop_key.id) THEN
+        RAISE EXCEPTION 'key % is the current key of a list', drop_key.id USING ERRCODE = 'object_in_use',
+            HINT = 'Give the list another one with listguard.rotate_list_key().';
+    END IF;
+    SELECT string_agg(c.oid::regclass::text, ', ') INTO others FROM pg_class c
+    WHERE c.relpersistence = 't' AND c.relnamespace <> pg_my_temp_schema() AND c.oid IN (SELECT listguard._sealed_tables('{}'));
+    IF others IS NOT NULL THEN
+        RAISE EXCEPTION 'temporary tables of other sessions may use key %', drop_key.id USING ERRCODE = 'object_in_use',
+            DETAIL = others || '.', HINT = 'They go when their sessions end.';
+    END IF;
+    IF EXISTS (SELECT FROM pg_prepared_xacts x WHERE x.database = current_database()) THEN
+        RAISE EXCEPTION 'prepared transactions may use key %', drop_key.id USING ERRCODE = 'object_in_use';
+    END IF;
+    -- What runs now may store a value of before, or see one: once it has ended, nobody can, unless the look through the
+    -- tables finds it.  Waited for before writers are kept away, so that nobody waits for us meanwhile.
+    running := listguard._wait_for_others(10000);
+    IF running > 0 THEN
+        RAISE EXCEPTION '% transactions that may use key % have not ended', running, drop_key.id USING ERRCODE = 'object_in_use',
+            HINT = 'View pg_stat_activity shows them. Try again when they have ended.';
+    END IF;
+    PERFORM listguard._check_unused(drop_key.id);
+    DELETE FROM listguard.key k WHERE k.key_id = drop_key.id;
+    PERFORM listguard._event('key', NULL, jsonb_build_object('drop', drop_key.id, 'list', key.list_no));
+    RETURN QUERY SELECT u.* FROM listguard._unseen_values() u;
+END
+$$;
+COMMENT ON FUNCTION listguard.drop_key(int8) IS
+    'deletes a retired key after looking through every sealed column of the database; returns what it could not look into';
+GRANT EXECUTE ON FUNCTION listguard.drop_key(int8) TO listguard_admin;

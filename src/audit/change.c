@@ -9,6 +9,10 @@
  * depend on the order of rows and needs no memory.  Its key is made of the audit
  * key: the event of a single row cannot be joined with a table.
  *
+ * COPY counts its rows as it stores them (lg_change_begin): writing them all to a
+ * transition table and reading them again costs as much as sealing them.  The
+ * trigger fires all the same, and puts down what was counted.
+ *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
@@ -32,6 +36,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "audit/change.h"
 #include "audit/record.h"
 #include "common/kdf.h"
 #include "key/keyring.h"
@@ -155,8 +160,10 @@ digest_key(uint8_t key[crypto_shorthash_siphashx24_KEYBYTES])
 }
 
 /* One transition table being read; rows is NULL where the statement has none. */
-typedef struct Side
+typedef struct LgChange
 {
+	struct LgChange *outer;		/* counted rows only: of the statement around this one */
+	Oid			relid;
 	const char *name;			/* of its digest */
 	Tuplestorestate *rows;
 	TupleTableSlot *slot;
@@ -165,7 +172,11 @@ typedef struct Side
 	Summary		sum;
 	bool		has_key;
 	uint8_t		key[crypto_shorthash_siphashx24_KEYBYTES];
-} Side;
+} LgChange;
+
+typedef LgChange Side;
+
+static Side *counted = NULL;	/* innermost statement that counts its own rows */
 
 static void
 side_open(Side *side, const char *name, Tuplestorestate *rows, Relation rel)
@@ -184,6 +195,17 @@ side_open(Side *side, const char *name, Tuplestorestate *rows, Relation rel)
 	tuplestore_rescan(rows);
 }
 
+static void
+side_add(Side *side, TupleTableSlot *slot)
+{
+	if (side->columns.n > 0 && !side->has_key)
+	{
+		digest_key(side->key);
+		side->has_key = true;
+	}
+	add_row(&side->sum, &side->columns, side->key, slot);
+}
+
 /* Adds the next row to the sum; false at the end. */
 static bool
 side_next(Side *side)
@@ -195,13 +217,8 @@ side_next(Side *side)
 	CHECK_FOR_INTERRUPTS();
 	tuplestore_select_read_pointer(side->rows, side->pointer);
 	there = tuplestore_gettupleslot(side->rows, true, false, side->slot);
-	if (there && side->columns.n > 0 && !side->has_key)
-	{
-		digest_key(side->key);
-		side->has_key = true;
-	}
 	if (there)
-		add_row(&side->sum, &side->columns, side->key, side->slot);
+		side_add(side, side->slot);
 	return there;
 }
 
@@ -289,6 +306,39 @@ merge_lists(LgEvent *ev, const Summary *a, const Summary *b)
 		memcpy(ev->lists, both.lists, both.n_lists * sizeof(int32));
 }
 
+/*
+ * lg_change_begin
+ *		The rows of the INSERT that runs now are given one by one.
+ *
+ * Its trigger takes what they add up to; the caller sees to it that the
+ * statement has no transition table, and calls lg_change_end() whatever happens.
+ */
+LgChange *
+lg_change_begin(Relation rel)
+{
+	Side	   *side = palloc0(sizeof(Side));
+
+	side_open(side, "digest_new", NULL, rel);
+	find_columns(RelationGetDescr(rel), &side->columns);
+	side->relid = RelationGetRelid(rel);
+	side->outer = counted;
+	counted = side;
+	return side;
+}
+
+void
+lg_change_row(LgChange *change, TupleTableSlot *slot)
+{
+	side_add(change, slot);
+}
+
+void
+lg_change_end(LgChange *change)
+{
+	sodium_memzero(change->key, sizeof(change->key));
+	counted = change->outer;
+}
+
 /* The event of what the two sides add up to, into the table; SPI is connected. */
 static void
 insert_event(LgEvent *ev, const Side *old, const Side *new)
@@ -357,6 +407,14 @@ by_row(LgEvent *ev, Side *old, Side *new)
 	MemoryContextDelete(mine);
 }
 
+/* Has this statement counted its rows itself? */
+static bool
+was_counted(const TriggerData *trigger)
+{
+	return counted != NULL && TRIGGER_FIRED_BY_INSERT(trigger->tg_event) &&
+		trigger->tg_newtable == NULL && counted->relid == RelationGetRelid(trigger->tg_relation);
+}
+
 static void
 check_call(FunctionCallInfo fcinfo, TriggerData *trigger)
 {
@@ -365,7 +423,7 @@ check_call(FunctionCallInfo fcinfo, TriggerData *trigger)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("listguard.audit_change is a statement trigger function")));
 	if (!TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event) &&
-		trigger->tg_newtable == NULL && trigger->tg_oldtable == NULL)
+		trigger->tg_newtable == NULL && trigger->tg_oldtable == NULL && !was_counted(trigger))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("listguard.audit_change needs transition tables")));
@@ -396,6 +454,11 @@ listguard_audit_change(PG_FUNCTION_ARGS)
 	ev.statement = debug_query_string;
 	side_open(&old, "digest_old", trigger->tg_oldtable, rel);
 	side_open(&new, "digest_new", trigger->tg_newtable, rel);
+	if (was_counted(trigger))
+	{
+		new.columns = counted->columns;
+		new.sum = counted->sum;
+	}
 	if (ev.kind == LG_EV_TRUNCATE && rel->rd_rel->relkind == RELKIND_RELATION)
 		count_heap(rel, &old.sum);
 	if (SPI_connect() != SPI_OK_CONNECT)

@@ -167,17 +167,24 @@ text_key(ScanKey key, int attnum, const char *value)
 						   F_TEXTEQ, CStringGetTextDatum(value));
 }
 
-static LgList *
-read_by_name(const char *relation, const char *value)
+static void
+scan_by_name(const char *relation, const char *value, LgRowVisitor visit, void *arg)
 {
-	LgList	   *list = NULL;
 	ScanKeyData keys[2];
 
 	text_key(&keys[0], Anum_relation, relation);
 	if (value != NULL)
 		text_key(&keys[1], Anum_value, value);
 	lg_registry_scan("list", value != NULL ? "list_value_key" : "list_relation_key",
-					 value != NULL ? 2 : 1, keys, load_list, &list);
+					 value != NULL ? 2 : 1, keys, visit, arg);
+}
+
+static LgList *
+read_by_name(const char *relation, const char *value)
+{
+	LgList	   *list = NULL;
+
+	scan_by_name(relation, value, load_list, &list);
 	return list;
 }
 
@@ -356,17 +363,28 @@ number_for(const char *relation, const char *value)
 	return list_no != 0 ? list_no : lg_list_unused_number();
 }
 
+static void
+note_list(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	*(int32 *) arg = (int32) lg_registry_int(tuple, Anum_list_no, desc, 0);
+}
+
 /*
  * lg_list_create
  *		List and key in the current transaction; returns the list's number.
  *
- * relation NULL: the default list.
+ * relation NULL: the default list.  A list of this name may be here before its
+ * table is protected, by import_keys(): then it is that one.
  */
 int32
 lg_list_create(const char *relation, const char *value)
 {
-	int32		list_no;
+	int32		list_no = 0;
 
+	if (relation != NULL)
+		scan_by_name(relation, value, note_list, &list_no);
+	if (list_no != 0)
+		return list_no;
 	if (value != NULL && strlen(value) >= LG_WORK_VALUE_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),

@@ -72,9 +72,9 @@ listguard_copy_rows(PG_FUNCTION_ARGS)
 	SRF_RETURN_NEXT(fctx, HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
 }
 
-/* Options that make no sense row by row under policies. */
-static void
-check_options(const CopyStmt *stmt)
+/* The first option that INSERT knows nothing of; NULL: none. */
+static const char *
+foreign_option(const CopyStmt *stmt)
 {
 	ListCell   *lc;
 	const char *bad = stmt->whereClause != NULL ? "WHERE" : NULL;
@@ -88,6 +88,25 @@ check_options(const CopyStmt *stmt)
 		else if (strcmp(option->defname, "on_error") == 0 || strcmp(option->defname, "reject_limit") == 0)
 			bad = "ON_ERROR";
 	}
+	return bad;
+}
+
+/*
+ * Policies do not bind this user: the server's own COPY can do it, only slower,
+ * as our trigger makes it go row by row.
+ */
+static bool
+ours_without_policies(const CopyStmt *stmt, Relation rel)
+{
+	return foreign_option(stmt) == NULL && lg_copy_can_batch(rel, NULL);
+}
+
+/* Options that make no sense row by row under policies. */
+static void
+check_options(const CopyStmt *stmt)
+{
+	const char *bad = foreign_option(stmt);
+
 	if (bad != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -186,7 +205,8 @@ lg_copy_from(CopyStmt *stmt, const char *queryString, QueryCompletion *qc)
 		return false;
 	rel = table_openrv(stmt->relation, RowExclusiveLock);
 	relid = RelationGetRelid(rel);
-	if (lg_protected_lookup(relid) == NULL || check_enable_rls(relid, InvalidOid, false) != RLS_ENABLED)
+	if (lg_protected_lookup(relid) == NULL ||
+		(check_enable_rls(relid, InvalidOid, false) != RLS_ENABLED && !ours_without_policies(stmt, rel)))
 	{
 		table_close(rel, NoLock);
 		return false;
@@ -201,7 +221,8 @@ lg_copy_from(CopyStmt *stmt, const char *queryString, QueryCompletion *qc)
 	text = insert_text(stmt, rel);
 	state = BeginCopyFrom(pstate, rel, NULL, stmt->filename, stmt->is_program, NULL,
 						  stmt->attlist, stmt->options);
-	processed = run_insert(text, state, rel);
+	if (!lg_copy_can_batch(rel, state) || !lg_copy_batch(text, rel, state, &processed))
+		processed = run_insert(text, state, rel);
 	EndCopyFrom(state);
 	free_parsestate(pstate);
 	table_close(rel, NoLock);

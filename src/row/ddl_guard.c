@@ -15,6 +15,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
@@ -32,13 +33,34 @@
 #include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "audit/audit.h"
 #include "common/value.h"
 #include "policy/registry.h"
 #include "row/util.h"
 
-/* Does any column depend on this type? */
+static bool type_in_use(Oid typid);
+
+/* Is what depends on a type a table, or a type of which a table has columns? */
+static bool
+dependent_in_use(Oid classid, Oid objid, Oid typid)
+{
+	char		relkind;
+
+	if (classid == TypeRelationId)
+		return type_in_use(objid);
+	if (classid != RelationRelationId)
+		return false;
+	relkind = get_rel_relkind(objid);
+	if (relkind == RELKIND_COMPOSITE_TYPE)
+		return get_rel_type_id(objid) != typid && type_in_use(get_rel_type_id(objid));
+	return relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE ||
+		relkind == RELKIND_MATVIEW || relkind == RELKIND_FOREIGN_TABLE;
+}
+
+/* Has any table a column of this type, or of a type made of it? */
 static bool
 type_in_use(Oid typid)
 {
@@ -48,6 +70,7 @@ type_in_use(Oid typid)
 	HeapTuple	tup;
 	bool		found = false;
 
+	check_stack_depth();
 	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(TypeRelationId));
 	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
@@ -57,32 +80,64 @@ type_in_use(Oid typid)
 	{
 		Form_pg_depend d = (Form_pg_depend) GETSTRUCT(tup);
 
-		if (d->classid == RelationRelationId)
-		{
-			char		relkind = get_rel_relkind(d->objid);
-
-			found = relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE ||
-				relkind == RELKIND_MATVIEW || relkind == RELKIND_FOREIGN_TABLE;
-		}
+		found = dependent_in_use(d->classid, d->objid, typid);
 	}
 	systable_endscan(scan);
 	table_close(depend, AccessShareLock);
 	return found;
 }
 
+static const int sealed_types[] = {LG_TYPE_EMAIL, LG_TYPE_LOOKUP, LG_TYPE_TEXT};
+
+static bool
+sealed_in_use(void)
+{
+	for (int i = 0; i < lengthof(sealed_types); i++)
+	{
+		Oid			typid = lg_type_oid(sealed_types[i]);
+
+		if (OidIsValid(typid) && type_in_use(typid))
+			return true;
+	}
+	return false;
+}
+
 static void
 refuse_while_sealed(const char *what)
 {
-	static const int types[] = {LG_TYPE_EMAIL, LG_TYPE_LOOKUP, LG_TYPE_TEXT};
+	if (sealed_in_use())
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop %s while a sealed column exists", what),
+				 errhint("Drop the sealed columns, or the tables that have them, first.")));
+}
 
-	for (int i = 0; i < lengthof(types); i++)
+/*
+ * lg_drop_watch
+ *		Before a command that may drop things: the types that must still be there
+ *		afterwards.  A CASCADE reaches them on many ways (pgcrypto, a language, a
+ *		function that has left the extension).
+ */
+bool
+lg_drop_watch(Node *stmt, LgDropWatch *watch)
+{
+	if ((!IsA(stmt, DropStmt) && !IsA(stmt, DropOwnedStmt)) || !lg_extension_present() || !sealed_in_use())
+		return false;
+	for (int i = 0; i < lengthof(sealed_types); i++)
+		watch->types[i] = lg_type_oid(sealed_types[i]);
+	return true;
+}
+
+/* After it: 2BP01 if one of them has gone with its columns. */
+void
+lg_drop_check(const LgDropWatch *watch)
+{
+	for (int i = 0; i < lengthof(sealed_types); i++)
 	{
-		Oid			typid = lg_type_oid(types[i]);
-
-		if (OidIsValid(typid) && type_in_use(typid))
+		if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(watch->types[i])))
 			ereport(ERROR,
 					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-					 errmsg("cannot drop %s while a sealed column exists", what),
+					 errmsg("cannot drop the types of listguard while a sealed column exists"),
 					 errhint("Drop the sealed columns, or the tables that have them, first.")));
 	}
 }
@@ -182,6 +237,74 @@ harmless_index(const IndexStmt *stmt)
 			return false;
 	}
 	return true;
+}
+
+/* Is a column of this relation, by name, of a sealed type or made of one? */
+static bool
+column_is_sealed(Oid relid, const char *name)
+{
+	AttrNumber	attno = get_attnum(relid, name);
+
+	return attno > 0 && lg_type_of(getBaseType(get_atttype(relid, attno))) != 0;
+}
+
+static bool
+has_sealed_column(Oid relid)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	bool		found = false;
+
+	for (int i = 0; i < RelationGetNumberOfAttributes(rel) && !found; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+
+		found = !att->attisdropped && lg_type_of(getBaseType(att->atttypid)) != 0;
+	}
+	relation_close(rel, AccessShareLock);
+	return found;
+}
+
+static bool
+makes_value_lists(const CreateStatsStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->stat_types)
+	{
+		if (strcmp(strVal(lfirst(lc)), "mcv") == 0)
+			return true;
+	}
+	return stmt->stat_types == NIL;
+}
+
+/*
+ * check_statistics
+ *		Nothing sealed, and nothing made of it, goes into the statistics: numbers
+ *		of different values and dependencies only.
+ */
+static void
+check_statistics(const CreateStatsStmt *stmt)
+{
+	Node	   *from = linitial(stmt->relations);
+	Oid			relid = IsA(from, RangeVar) ? RangeVarGetRelid((RangeVar *) from, NoLock, true) : InvalidOid;
+	ListCell   *lc;
+
+	if (!OidIsValid(relid) || !has_sealed_column(relid))
+		return;
+	foreach(lc, stmt->exprs)
+	{
+		StatsElem  *elem = lfirst_node(StatsElem, lc);
+
+		if (elem->expr != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("statistics on expressions are not supported on tables with sealed columns")));
+		if (makes_value_lists(stmt) && column_is_sealed(relid, elem->name))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("most-common-value lists are not supported on sealed columns"),
+					 errhint("Name the kinds: CREATE STATISTICS ... (ndistinct, dependencies).")));
+	}
 }
 
 static bool
@@ -319,10 +442,15 @@ lg_ddl_check(Node *stmt)
 	}
 	else if (IsA(stmt, DropOwnedStmt))
 		check_drop_owned((DropOwnedStmt *) stmt);
+	else if (IsA(stmt, AlterExtensionContentsStmt) && ((AlterExtensionContentsStmt *) stmt)->action < 0 &&
+			 strcmp(((AlterExtensionContentsStmt *) stmt)->extname, "listguard") == 0)
+		refuse_while_sealed("a part of extension listguard from it");
 	else if (IsA(stmt, AlterDomainStmt))
 		prot = constrained_by((AlterDomainStmt *) stmt);
 	else
 		name = defined_relation(stmt, &harmless);
+	if (IsA(stmt, CreateStatsStmt))
+		check_statistics((CreateStatsStmt *) stmt);
 	if (name != NULL)
 	{
 		relid = RangeVarGetRelid(name, NoLock, true);

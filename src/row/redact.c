@@ -8,11 +8,18 @@
  * place; where the client gets the message as well and there is something to
  * hide, the log's copy is suppressed and a redacted line logged in its stead.
  *
+ * No rule looks at words that lc_messages translates.  Statements are known by
+ * where they stand (a log line that asks for no STATEMENT is one, the server's
+ * convention for log_statement, log_duration and auto_explain), values by the
+ * error's class.
+ *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
 
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "parser/parser.h"
 #include "utils/elog.h"
 
 #include "guc.h"
@@ -20,7 +27,21 @@
 
 #define HIDDEN	"<redacted>"
 
+/* What may stand in a text beside words. */
+#define IN_SQL		0x01		/* statements: literals and comments are hidden */
+#define IN_QUOTES	0x02		/* values in double quotes: hidden from the first to the last */
+#define IN_ROWS		0x04		/* (columns)=(values): hidden from the values on */
+#define IN_LINES	0x08		/* lines that end in a value: hidden after the first ": " */
+
 static bool busy = false;
+
+/* ---- what is hidden: one mark for each byte ---- */
+
+static bool
+word_byte(unsigned char c)
+{
+	return c == '_' || c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 /* Bytes that may stand in an address (quoted local parts apart). */
 static bool
@@ -29,149 +50,317 @@ address_byte(char c)
 	return c != '\0' && (unsigned char) c > ' ' && strchr("\"'`()<>[]{},;:=|\\", c) == NULL;
 }
 
-static bool
-has_address(const char *s)
+/* The end of a string that begins at s, of which the quote is the first byte. */
+static const char *
+string_end(const char *s, bool backslashes)
 {
-	const char *at = s;
+	char		quote = *s++;
 
-	while (at != NULL && (at = strchr(at, '@')) != NULL)
+	for (; *s != '\0'; s++)
 	{
-		if (at > s && (address_byte(at[-1]) || at[-1] == '"') && address_byte(at[1]))
-			return true;
-		at++;
+		if (backslashes && *s == '\\' && s[1] != '\0')
+			s++;
+		else if (*s == quote && *++s != quote)
+			return s;
 	}
-	return false;
+	return s;
 }
 
-/* Copy of s, every word with an inner '@' and (literals) every quoted string blanked. */
-static char *
-blank(const char *s, bool literals)
+/* The end of a $tag$...$tag$ that begins at s; s if none does. */
+static const char *
+dollar_end(const char *s)
 {
-	StringInfoData out;
-	const char *p = s;
+	const char *tag_end = s + 1;
+	const char *end;
+	char	   *tag;
 
-	initStringInfo(&out);
-	while (*p != '\0')
+	while (word_byte(*tag_end))
+		tag_end++;
+	if (*tag_end != '$' || (s[1] >= '0' && s[1] <= '9'))
+		return s;
+	tag = pnstrdup(s, tag_end + 1 - s);
+	end = strstr(tag_end + 1, tag);
+	end = end != NULL ? end + strlen(tag) : s + strlen(s);
+	pfree(tag);
+	return end;
+}
+
+/* The end of a comment that begins at s; s if none does. */
+static const char *
+comment_end(const char *s)
+{
+	int			depth = 0;
+
+	if (s[0] == '-' && s[1] == '-')
+		return s + strcspn(s, "\r\n");
+	if (s[0] != '/' || s[1] != '*')
+		return s;
+	do
 	{
-		const char *word = p;
-		bool		at = false;
-
-		if (literals && *p == '\'')
+		if (s[0] == '/' && s[1] == '*')
 		{
-			for (p++; *p != '\0'; p++)
-			{
-				if (*p == '\'' && *++p != '\'')
-					break;
-			}
-			appendStringInfoString(&out, "'?'");
-			continue;
+			depth++;
+			s += 2;
 		}
-		while (address_byte(*p))
-			at |= *p++ == '@';
-		if (p == word)
-			appendStringInfoChar(&out, *p++);
-		else if (at && p - word > 1)
-			appendStringInfoString(&out, HIDDEN);
+		else if (s[0] == '*' && s[1] == '/')
+		{
+			depth--;
+			s += 2;
+		}
 		else
-			appendBinaryStringInfo(&out, word, (int) (p - word));
-	}
-	return out.data;
-}
-
-static bool
-starts(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
-/* Messages of log_statement and log_duration carry the statement's literals. */
-static bool
-carries_literals(const char *s)
-{
-	return s != NULL &&
-		(starts(s, "statement: ") || starts(s, "execute ") || starts(s, "parse ") ||
-		 starts(s, "bind ") || starts(s, "prepare: ") || starts(s, "parameters: ") ||
-		 starts(s, "Parameters: ") || starts(s, "fastpath ") ||
-		 (starts(s, "duration: ") && strchr(s, '\'') != NULL));
-}
-
-static bool
-needs_blank(const char *s)
-{
-	return s != NULL && (has_address(s) || carries_literals(s));
+			s++;
+	} while (depth > 0 && *s != '\0');
+	return s;
 }
 
 /*
- * Context of a COPY shows the column or the line that it failed on, a name or a
- * number as well as an address: no more is kept than COPY, table and line, in
- * any language of lc_messages.  What called the COPY goes with it.
+ * mark_literals
+ *		Mark strings and comments of SQL.
+ *
+ * A plan as JSON has statements in double quotes, where they are not a name's:
+ * the caller looks at it both ways and hides what either does.
+ */
+static void
+mark_literals(const char *s, char *marks, bool names)
+{
+	const char *p = s;
+
+	while (*p != '\0')
+	{
+		const char *end = p;
+
+		if (*p == '\'')
+			end = string_end(p, !standard_conforming_strings || (p > s && (p[-1] == 'E' || p[-1] == 'e')));
+		else if (*p == '$' && (p == s || !word_byte(p[-1])))
+			end = dollar_end(p);
+		else
+			end = comment_end(p);
+		if (end > p)
+			memset(marks + (p - s), 1, end - p);
+		else if (*p == '"' && names)
+			end = string_end(p, false);
+		else
+			end = p + 1;
+		p = end;
+	}
+}
+
+/* From the first to the last double quote. */
+static void
+mark_quotes(const char *s, char *marks)
+{
+	const char *first = strchr(s, '"');
+	const char *last = strrchr(s, '"');
+
+	if (first != NULL && last > first + 1)
+		memset(marks + (first + 1 - s), 1, last - first - 1);
+}
+
+/* What comes after "=(", or where there is none after the first "(". */
+static void
+mark_rows(const char *s, char *marks)
+{
+	const char *at = strstr(s, "=(");
+
+	at = at != NULL ? at + 2 : strchr(s, '(') != NULL ? strchr(s, '(') + 1 : NULL;
+	if (at != NULL)
+		memset(marks + (at - s), 1, strlen(at));
+}
+
+/* What comes after the first ": " of each line, or of those that begin with COPY. */
+static void
+mark_lines(const char *s, char *marks, bool all)
+{
+	for (const char *line = s; *line != '\0';)
+	{
+		const char *end = line + strcspn(line, "\n");
+		const char *colon = strstr(line, ": ");
+
+		/* A value may go on over lines: nothing behind it is kept. */
+		if (colon != NULL && colon < end && (all || strncmp(line, "COPY ", 5) == 0))
+		{
+			memset(marks + (colon + 2 - s), 1, strlen(colon + 2));
+			return;
+		}
+		line = *end != '\0' ? end + 1 : end;
+	}
+}
+
+/* Start of the quoted local part that ends right before s; s if there is none. */
+static const char *
+quoted_local(const char *text, const char *s)
+{
+	const char *p = s - 1;
+
+	if (s == text || *p != '"')
+		return s;
+	while (p > text && !(*--p == '"' && (p == text || p[-1] != '\\')))
+		;
+	return *p == '"' ? p : s;
+}
+
+/* Addresses: words around an '@', a quoted local part and an address literal too. */
+static void
+mark_addresses(const char *s, char *marks)
+{
+	for (const char *at = strchr(s, '@'); at != NULL; at = strchr(at + 1, '@'))
+	{
+		const char *start = at;
+		const char *end = at + 1;
+
+		while (start > s && address_byte(start[-1]))
+			start--;
+		if (start == at)
+			start = quoted_local(s, at);
+		while (address_byte(*end))
+			end++;
+		if (at[1] == '[')
+			end = at + 1 + strcspn(at + 1, "]\n");
+		if (start < at && end > at + 1)
+			memset(marks + (start - s), 1, end - start);
+	}
+}
+
+/* Tickets and secret keys, wherever the server quotes one. */
+static void
+mark_tokens(const char *s, char *marks)
+{
+	static const char *const heads[] = {"v4.public.", "k4.secret"};
+
+	for (int i = 0; i < lengthof(heads); i++)
+	{
+		for (const char *p = strstr(s, heads[i]); p != NULL; p = strstr(p + 1, heads[i]))
+		{
+			const char *end = p;
+
+			while (word_byte(*end) || *end == '.' || *end == '-')
+				end++;
+			memset(marks + (p - s), 1, end - p);
+		}
+	}
+}
+
+/* ---- texts ---- */
+
+/*
+ * hide
+ *		The text without what is to be hidden; itself where that is nothing.
  */
 static char *
-copy_row(char *context)
+hide(char *s, int in)
 {
-	char	   *line = context;
+	StringInfoData out;
+	size_t		len;
+	char	   *marks;
 
-	while (line != NULL && !starts(line, "COPY "))
+	if (s == NULL || *s == '\0')
+		return s;
+	len = strlen(s);
+	marks = palloc0(len + 1);
+	if (in & IN_SQL)
 	{
-		line = strchr(line, '\n');
-		line = line != NULL ? line + 1 : NULL;
+		mark_literals(s, marks, true);
+		mark_literals(s, marks, false);
 	}
-	return line != NULL ? strchr(line, ':') : NULL;
+	if (in & IN_QUOTES)
+		mark_quotes(s, marks);
+	if (in & IN_ROWS)
+		mark_rows(s, marks);
+	if (in & (IN_SQL | IN_LINES))
+		mark_lines(s, marks, (in & IN_LINES) != 0);
+	mark_addresses(s, marks);
+	mark_tokens(s, marks);
+	if (memchr(marks, 1, len) == NULL)
+	{
+		pfree(marks);
+		return s;
+	}
+	initStringInfo(&out);
+	for (size_t i = 0; i < len; i++)
+	{
+		if (!marks[i])
+			appendStringInfoChar(&out, s[i]);
+		else if (!marks[i + 1])
+			appendStringInfoString(&out, HIDDEN);
+	}
+	pfree(marks);
+	return out.data;
 }
 
-static char *
-blanked_context(char *context)
-{
-	char	   *row = context != NULL ? copy_row(context) : NULL;
+/* ---- messages ---- */
 
-	if (row != NULL)
-		context = psprintf("%.*s: " HIDDEN, (int) (row - context), context);
-	return context != NULL && (has_address(context) || strchr(context, '\'') != NULL) ?
-		blank(context, true) : context;
-}
-
+/* Does an error of this kind quote the value that it is about? */
 static bool
-context_needs_blank(const char *context)
+quotes_value(const ErrorData *edata)
 {
-	return context != NULL &&
-		(has_address(context) || strchr(context, '\'') != NULL || copy_row(unconstify(char *, context)) != NULL);
+	switch (edata->sqlerrcode)
+	{
+		case ERRCODE_SYNTAX_ERROR:
+		case ERRCODE_INVALID_NAME:
+			return true;
+		case ERRCODE_UNDEFINED_TABLE:
+		case ERRCODE_UNDEFINED_OBJECT:
+		case ERRCODE_UNDEFINED_FUNCTION:
+		case ERRCODE_UNDEFINED_SCHEMA:
+			/* A name in a statement has a position; one that was cast to regclass has none. */
+			return edata->cursorpos == 0 && edata->internalpos == 0;
+		default:
+			return ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_DATA_EXCEPTION;
+	}
 }
 
-static char *
-blanked(char *s)
+/* debug_print_parse and its like: constants are there byte for byte. */
+static bool
+prints_tree(const ErrorData *edata)
 {
-	return needs_blank(s) ? blank(s, carries_literals(s)) : s;
+	const char *detail = edata->detail;
+
+	if (edata->elevel != LOG || detail == NULL)
+		return false;
+	detail += strspn(detail, " (");
+	return *detail == '{' && strstr(detail, " :") != NULL;
 }
 
-static void
-blank_in_place(ErrorData *edata)
+/*
+ * redact
+ *		Rewrite the texts; false where nothing had to be.
+ */
+static bool
+redact(ErrorData *edata, bool is_statement)
 {
-	edata->message = blanked(edata->message);
-	edata->detail = blanked(edata->detail);
-	edata->detail_log = blanked(edata->detail_log);
-	edata->hint = blanked(edata->hint);
-	edata->context = blanked_context(edata->context);
-	edata->internalquery = blanked(edata->internalquery);
+	const ErrorData was = *edata;
+	int			sql = is_statement ? IN_SQL : 0;
+	int			value = quotes_value(edata) ? IN_QUOTES : 0;
+	bool		constraint = ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
+
+	edata->message = hide(edata->message, sql | value);
+	if (prints_tree(edata))
+		edata->detail = pstrdup(HIDDEN);
+	else
+		edata->detail = hide(edata->detail, sql | value | (constraint ? IN_ROWS : 0));
+	edata->detail_log = hide(edata->detail_log, IN_SQL);
+	edata->hint = hide(edata->hint, value);
+	edata->context = hide(edata->context, IN_SQL | (constraint || value ? IN_LINES : 0));
+	edata->internalquery = hide(edata->internalquery, IN_SQL);
+	return edata->message != was.message || edata->detail != was.detail || edata->detail_log != was.detail_log ||
+		edata->hint != was.hint || edata->context != was.context || edata->internalquery != was.internalquery;
 }
 
 /* The client's copy stays; the log gets this one. */
 static void
-log_instead(ErrorData *edata)
+log_instead(const ErrorData *copy)
 {
-	ErrorData	copy = *edata;
-
-	blank_in_place(&copy);
-	edata->output_to_server = false;
 	busy = true;
 	PG_TRY();
 	{
 		ereport(LOG_SERVER_ONLY,
-				(errcode(copy.sqlerrcode),
-				 errmsg_internal("%s:  %s", error_severity(copy.elevel), copy.message ? copy.message : ""),
-				 copy.detail_log || copy.detail
-				 ? errdetail_internal("%s", copy.detail_log ? copy.detail_log : copy.detail) : 0,
-				 copy.hint ? errhint("%s", copy.hint) : 0,
-				 copy.context ? errcontext_msg("%s", copy.context) : 0,
+				(errcode(copy->sqlerrcode),
+				 errmsg_internal("%s:  %s", error_severity(copy->elevel), copy->message ? copy->message : ""),
+				 copy->detail_log || copy->detail
+				 ? errdetail_internal("%s", copy->detail_log ? copy->detail_log : copy->detail) : 0,
+				 copy->hint ? errhint("%s", copy->hint) : 0,
+				 copy->context ? errcontext_msg("%s", copy->context) : 0,
+				 copy->internalquery ? internalerrquery(copy->internalquery) : 0,
 				 errhidestmt(true)));
 	}
 	PG_FINALLY();
@@ -184,14 +373,21 @@ log_instead(ErrorData *edata)
 void
 lg_redact(ErrorData *edata)
 {
+	ErrorData	copy;
+	bool		is_statement;
+
 	if (!lg_redact_logs || busy)
 		return;
+	is_statement = edata->elevel == LOG && edata->hide_stmt;
 	edata->hide_stmt = true;
-	if (!needs_blank(edata->message) && !needs_blank(edata->detail) && !needs_blank(edata->detail_log) &&
-		!needs_blank(edata->hint) && !context_needs_blank(edata->context) && !needs_blank(edata->internalquery))
+	copy = *edata;
+	if (!redact(&copy, is_statement))
 		return;
 	if (edata->output_to_client && edata->elevel < FATAL)
-		log_instead(edata);
+	{
+		edata->output_to_server = false;
+		log_instead(&copy);
+	}
 	else
-		blank_in_place(edata);
+		*edata = copy;
 }

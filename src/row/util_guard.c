@@ -81,6 +81,8 @@ run_command(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 			DestReceiver *dest, QueryCompletion *qc, ProcessUtility_hook_type next)
 {
 	Node	   *stmt = check_command(pstmt->utilityStmt);
+	LgDropWatch watch;
+	bool		watching;
 
 	if (stmt != pstmt->utilityStmt)
 	{
@@ -95,7 +97,10 @@ run_command(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		return;
 	if (IsA(stmt, CallStmt) && level == 1 && lg_exec_level() == 0 && lg_extension_present())
 		dest = lg_dest_counting(dest, NULL);
+	watching = IsTransactionState() && OidIsValid(MyDatabaseId) && lg_drop_watch(stmt, &watch);
 	next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	if (watching)
+		lg_drop_check(&watch);
 }
 
 void

@@ -237,6 +237,16 @@ end_batch(Batch *batch)
 	UnregisterSnapshot(batch->snapshot);
 }
 
+static void
+where(void *arg)
+{
+	Batch	   *batch = arg;
+
+	if (ItemPointerIsValid(&batch->row->tts_tid))
+		errcontext("rewriting row (%u,%u) of table \"%s\"", ItemPointerGetBlockNumber(&batch->row->tts_tid),
+				   ItemPointerGetOffsetNumber(&batch->row->tts_tid), RelationGetRelationName(batch->rel));
+}
+
 /*
  * run_batch
  *		Rows from *from on, up to the block "blocks"; true if all were looked at,
@@ -247,11 +257,16 @@ run_batch(Batch *batch, ItemPointer from, BlockNumber blocks, int64 rows)
 {
 	TableScanDesc scan;
 	ItemPointerData to;
+	ErrorContextCallback context;
 	bool		all = true;
 
 	if (blocks == 0 || ItemPointerGetBlockNumberNoCheck(from) >= blocks)
 		return true;
 	ItemPointerSet(&to, blocks - 1, MaxOffsetNumber);
+	context.callback = where;
+	context.arg = batch;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
 	scan = lg_table_beginscan_tidrange(batch->rel, batch->snapshot, from, &to);
 	while (all && table_scan_getnextslot_tidrange(scan, ForwardScanDirection, batch->row))
 	{
@@ -272,6 +287,7 @@ run_batch(Batch *batch, ItemPointer from, BlockNumber blocks, int64 rows)
 		MemoryContextReset(batch->memory);
 	}
 	table_endscan(scan);
+	error_context_stack = context.previous;
 	return all;
 }
 

@@ -252,6 +252,40 @@ domain_wish(Oid relid, Form_pg_attribute att)
 	return LG_DOMAIN_NO;
 }
 
+LgDomainWish
+lg_domain_wish(Relation rel, int attno)
+{
+	return domain_wish(RelationGetRelid(rel), TupleDescAttr(RelationGetDescr(rel), attno - 1));
+}
+
+int
+lg_list_column(Relation rel, int32 *list_no)
+{
+	const LgProtected *prot = lg_protected_lookup(RelationGetRelid(rel));
+
+	if (prot == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" is not protected", RelationGetRelationName(rel))));
+	*list_no = prot->list_no;
+	return prot->list_column == NULL ? 0 : SPI_fnumber(RelationGetDescr(rel), prot->list_column);
+}
+
+int32
+lg_list_of_value(Relation rel, int attno, Datum value)
+{
+	const LgProtected *prot = lg_protected_lookup(RelationGetRelid(rel));
+	Oid			typid = TupleDescAttr(RelationGetDescr(rel), attno - 1)->atttypid;
+
+	return list_for_value(prot->relid, list_value(value, typid));
+}
+
+int32
+lg_row_list(Relation rel, TupleTableSlot *slot)
+{
+	return row_list(rel, ExecCopySlotHeapTuple(slot));
+}
+
 /*
  * reseal_columns
  *		The row with every sealed value under its list and with the domain token

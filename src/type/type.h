@@ -17,6 +17,8 @@
 #include "listguard.h"
 #include "fmgr.h"
 #include "common/value.h"
+#include "executor/tuptable.h"
+#include "utils/relcache.h"
 
 /* Name of a type by LG_TYPE_*, for messages. */
 extern const char *lg_sealed_type_name(int type);
@@ -92,6 +94,16 @@ typedef enum LgDomainWish
 extern Datum lg_sealed_place(Datum value, int32 list_no, LgDomainWish wish);
 /* Does some column of the list's table keep domain tokens?  Asked for every address sealed. */
 extern bool lg_domain_kept(int32 list_no);
+
+/*
+ * For COPY, what the trigger on protected tables asks.  lg_row_list() leaves a
+ * copy of the row in the current context.
+ */
+extern int32 lg_row_list(Relation rel, TupleTableSlot *slot);	/* 0: stored as it is */
+/* 0, with the table's list, or the list column's number, not above 0 if there is none. */
+extern int	lg_list_column(Relation rel, int32 *list_no);
+extern int32 lg_list_of_value(Relation rel, int attno, Datum value);	/* not null */
+extern LgDomainWish lg_domain_wish(Relation rel, int attno);
 
 /* 42501 unless listguard itself asks: protect, or the worker (io.c). */
 extern void lg_sealed_check_internal(void);

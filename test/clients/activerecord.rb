@@ -38,6 +38,7 @@ class Subscriber < ActiveRecord::Base
 end
 
 class Contact < ActiveRecord::Base
+  validates :email, uniqueness: { case_sensitive: false }
 end
 
 class CreateContacts < ActiveRecord::Migration[6.1]
@@ -92,7 +93,8 @@ is(Contact.find_by(email: ADDRESSES[0].upcase)&.id, contact.id, "a migrated tabl
 
 # Errors.
 is(state_of { Subscriber.create!(list_id: 1, email: BAD) }, "22P02", "a bad address")
-is(state_of(ActiveRecord::RecordNotUnique) { Contact.create!(email: ADDRESSES[0]) }, "23505", "a duplicate is RecordNotUnique")
+is([ADDRESSES[0].upcase, ADDRESSES[1]].map { |a| Contact.new(email: a).valid? }, [false, true], "validates uniqueness, in another case")
+is(state_of(ActiveRecord::RecordNotUnique) { Contact.new(email: ADDRESSES[0]).save!(validate: false) }, "23505", "a duplicate is RecordNotUnique")
 is(state_of { Subscriber.all.to_a }, "LG001", "over the threshold")
 ActiveRecord::Base.transaction do
   state_of { Subscriber.create!(list_id: 1, email: BAD) }

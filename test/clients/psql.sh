@@ -63,6 +63,7 @@ for type in unknown text varchar 'varchar(320)' 'char(80)'; do
 done
 is "= ANY(text[])" "1 2" "$(q "PREPARE a(text[]) AS SELECT ref FROM subscriber WHERE email = ANY(\$1) ORDER BY 1" \
 	"EXECUTE a(ARRAY['$first', 'UPPER.CASE@upper.$LG_CLIENT.clients.example'])" | paste -sd ' ')"
+is "lower(email) = lower(\$1)" 1 "$(q "PREPARE a(text) AS SELECT ref FROM subscriber WHERE lower(email) = lower(\$1)" "EXECUTE a(upper('$first'))")"
 is "IN (\$1, \$2)" 1 "$(q "PREPARE a(varchar, varchar) AS SELECT ref FROM subscriber WHERE email IN (\$1, \$2)" \
 	"EXECUTE a('$first', 'nobody@psql.clients.example')")"
 is "a generic plan, ten times over" "$(yes 1 | head -n 10)" "$(q "PREPARE a(text) AS SELECT ref FROM subscriber WHERE email = \$1" \

@@ -1,4 +1,7 @@
 """psycopg 3: the extended protocol, server-side parameters, pipelines, binary."""
+import os
+import subprocess
+
 import psycopg
 import psycopg.types
 import psycopg.types.string
@@ -7,6 +10,11 @@ from lgclient import ADDRESSES, BAD, MASK, NAME, PHONE, disclosed, done, error_o
 INSERT = "INSERT INTO subscriber (list_id, ref, email) VALUES (%s, %s, %s)"
 
 con = psycopg.connect("", autocommit=True)
+
+
+def lgctl(*args, **options):
+    """The approver's tool: what it prints."""
+    return subprocess.run([os.environ["LGCTL"], *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True, **options).stdout
 
 
 def one(sql, *params, **options):
@@ -106,6 +114,17 @@ taken = []
 is_((error_of(psycopg.Error, stream), taken), ("LG001", []), "stream over the threshold gives no row")
 got = [one("SELECT email FROM subscriber WHERE ref BETWEEN %s AND %s ORDER BY ref", n, n + 19) for n in (1, 21, 41)]
 is_(sum(got, []), ADDRESSES, "every address comes back byte for byte")
+
+# An export under a ticket that the statement itself carries, in autocommit.
+with psycopg.connect("user=postgres", autocommit=True) as admin:
+    key = lgctl("keygen", "approver", "--out", "alice.key", "--no-passphrase")
+    admin.execute("SELECT listguard.add_approver('alice', 'Alice', %s, now() + interval '1 day')", (key.split()[0],))
+    admin.execute("SELECT listguard.grant_access('app', 'subscriber', '{export}', lists => '{1}')")
+claims = one("SELECT listguard.request_export('subscriber', '{1}', NULL, 60, 'test')::text")[0]
+token = lgctl("ticket", "sign", "--key", "alice.key", "--as", "alice", "--yes", "-", input=claims).split()[-1]
+export = f"SELECT /*listguard_ticket='{token}'*/ email FROM subscriber ORDER BY ref"
+is_(one(export), ADDRESSES, "a ticket in a comment, in autocommit: all sixty")
+is_(error_of(psycopg.Error, con.execute, export), "LG003", "and once only")
 
 # Masks.
 con.execute("SET ROLE masked")

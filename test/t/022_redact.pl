@@ -36,7 +36,7 @@ sub failed
 	return substr slurp_file($node->logfile), $offset;
 }
 
-my $log = failed("COPY c FROM STDIN;\n1\tJane Hidden\t+49 30 5550100\tjane\@example.org\n\\.\n", qr/Jane Hidden/);
+my $log = failed("COPY c FROM STDIN;\n2\tJane Hidden\t+49 30 5550100\tjane\@example.org\textra\n\\.\n", qr/Jane Hidden/);
 like($log, qr/COPY c, line 1: <redacted>/, 'of a protected table, the line is named');
 unlike($log, qr/Hidden|5550100|example/, 'and not shown');
 

@@ -111,6 +111,7 @@ public class Client {
 		String second = addresses.get(1).toLowerCase(Locale.ROOT);
 		is(one(db, ref + "= ?", second), List.of("2"), "found by setString, " + how);
 		is(one(db, ref + "= ?::text", second), List.of("2"), "found by a text, " + how);
+		is(one(db, "SELECT ref FROM subscriber WHERE lower(email) = lower(?)", second), List.of("2"), "lower(email) = lower(?), " + how);
 		try (PreparedStatement st = db.prepareStatement(ref + "= ?")) {
 			st.setObject(1, second, Types.OTHER);
 			is(column(st.executeQuery()), List.of("2"), "found by Types.OTHER, " + how);
@@ -129,7 +130,8 @@ public class Client {
 				st.setString(1, addresses.get(n));
 				ResultSet rs = st.executeQuery();
 				rs.next();
-				got.add(rs.getString(2) == null && rs.getObject("email") != null ? rs.getString("email") : "?");
+				got.add(rs.getString(2) == null && rs.getString("email").equals(((org.postgresql.util.PGobject) rs.getObject(1)).getValue()) ?
+					rs.getString("email") : "?");
 				meta = rs.getMetaData();
 			}
 			is(got, addresses.subList(0, 20), "a server-side prepared statement twenty times over, " + how);

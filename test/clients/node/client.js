@@ -79,6 +79,7 @@ async function reading(db) {
 		is(await one(db, `${ref}= $1${type}`, addresses[1].toLowerCase()), [2], `found by $1${type}`);
 	for (const type of ['', '::text[]'])
 		is(await one(db, `${ref}= ANY($1${type}) ORDER BY 1`, addresses.slice(0, 20)), [...Array(20).keys()].map((i) => i + 1), `= ANY($1${type})`);
+	is(await one(db, 'SELECT ref FROM subscriber WHERE lower(email) = lower($1)', addresses[1].toUpperCase()), [2], 'lower(email) = lower($1)');
 	is(await one(db, ref + 'IN ($1, $2) ORDER BY 1', ...addresses.slice(0, 2)), [1, 2], 'IN');
 	const got = [];
 	for (let n = 0; n < 12; n++)
