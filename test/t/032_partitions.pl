@@ -157,7 +157,7 @@ like(as('owner', 'ALTER TABLE tree NO INHERIT up'), qr/^42/, 'nonsense is the se
 like(as('dba', 'CREATE TABLE above (id int, email listguard.sealed_email(' .
 	admin(q{SELECT list_no FROM listguard.protected_table WHERE relation = 'public.tree'}) . ')); ALTER TABLE tree INHERIT above'),
 	qr/^0A000: protected table "tree"/, 'a protected table gets no unprotected parent');
-like(as('owner', 'CREATE TABLE beyond (n int); CREATE TABLE both () INHERITS (tree, beyond)'), qr/^0A000: protected table public.both/,
+like(as('owner', 'CREATE TABLE beyond (n int); CREATE TABLE two_parents () INHERITS (tree, beyond)'), qr/^0A000: protected table public.two_parents/,
 	'nor does a child of it');
 is(as('dba', 'SET client_min_messages = error; ALTER TABLE tree_more NO INHERIT tree'), '', 'a child leaves');
 like(as('owner', 'SELECT extra FROM tree_more'), qr/^LG006/, 'and stays protected');
