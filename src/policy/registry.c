@@ -315,6 +315,48 @@ lg_type_of(Oid typid)
 
 /* ---- reading the tables ---- */
 
+static Snapshot pinned = NULL;	/* that of lg_registry_at_one_moment() */
+
+/*
+ * lg_registry_at_one_moment
+ *		Run body with all its scans of the registry seeing the same rows: a role
+ *		that is given its new name in between would be in none of them.
+ */
+void
+lg_registry_at_one_moment(void (*body) (void *arg), void *arg)
+{
+	if (pinned != NULL)
+	{
+		body(arg);
+		return;
+	}
+	PG_TRY();
+	{
+		pinned = RegisterSnapshot(GetNonHistoricCatalogSnapshot(lg_relation_oid("protected_table")));
+		body(arg);
+	}
+	PG_FINALLY();
+	{
+		if (pinned != NULL)
+			UnregisterSnapshot(pinned);
+		pinned = NULL;
+	}
+	PG_END_TRY();
+}
+
+static Snapshot
+snapshot_for(Relation rel)
+{
+	return pinned != NULL ? pinned : lg_key_snapshot(rel);
+}
+
+static void
+snapshot_done(Snapshot snapshot)
+{
+	if (snapshot != pinned)
+		lg_key_snapshot_done(snapshot);
+}
+
 /*
  * lg_registry_scan
  *		Call visit for each row; the tuple is good during the call only.
@@ -325,14 +367,14 @@ lg_registry_scan(const char *table, const char *index, int nkeys, ScanKey keys,
 {
 	Relation	rel = lg_key_table_open(table);
 	Oid			index_oid = index != NULL ? lg_relation_oid(index) : InvalidOid;
-	Snapshot	snapshot = lg_key_snapshot(rel);
+	Snapshot	snapshot = snapshot_for(rel);
 	SysScanDesc scan = systable_beginscan(rel, index_oid, OidIsValid(index_oid), snapshot, nkeys, keys);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		visit(tuple, RelationGetDescr(rel), arg);
 	systable_endscan(scan);
-	lg_key_snapshot_done(snapshot);
+	snapshot_done(snapshot);
 	table_close(rel, AccessShareLock);
 }
 
@@ -346,14 +388,14 @@ lg_registry_first(const char *table, const char *index, int nkeys, ScanKey keys,
 {
 	Relation	rel = lg_key_table_open(table);
 	Relation	irel = index_open(lg_relation_oid(index), AccessShareLock);
-	Snapshot	snapshot = lg_key_snapshot(rel);
+	Snapshot	snapshot = snapshot_for(rel);
 	SysScanDesc scan = systable_beginscan_ordered(rel, irel, snapshot, nkeys, keys);
 	HeapTuple	tuple = systable_getnext_ordered(scan, ForwardScanDirection);
 
 	if (HeapTupleIsValid(tuple))
 		visit(tuple, RelationGetDescr(rel), arg);
 	systable_endscan_ordered(scan);
-	lg_key_snapshot_done(snapshot);
+	snapshot_done(snapshot);
 	index_close(irel, AccessShareLock);
 	table_close(rel, AccessShareLock);
 }
