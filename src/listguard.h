@@ -12,6 +12,8 @@
 
 #define LG_SCHEMA			"listguard"
 #define LG_DEFAULT_LIST		"-"
+/* Columns, constraints and indexes of a protect_online under way begin with this. */
+#define LG_SHADOW_PREFIX	"listguard_shadow_"
 
 /* listguard.c: set by _PG_init in the postmaster only. */
 extern bool lg_preloaded;

@@ -14,7 +14,7 @@
 
 #include "lgctl.h"
 
-#define KEYFILE_MAX		512		/* bytes; the longest form has 217 */
+#define KEYFILE_MAX		KEY_TEXT_MAX	/* the longest form has 217 */
 
 static int
 write_all(int fd, const char *text, size_t len)
@@ -80,9 +80,13 @@ keyfile_create(const char *path, const uint8_t sk[LG_ED25519_SECRET], const Pass
 	return code;
 }
 
-/* The one line of a key file that nobody else may read. */
-static int
-read_keyfile(char *text, size_t *len, const char *path)
+/*
+ * keyfile_read
+ *		The one line of a key file that nobody else may read, at most
+ *		KEY_TEXT_MAX bytes.
+ */
+int
+keyfile_read(char *text, size_t *len, const char *path)
 {
 	struct stat st;
 	ssize_t		n;
@@ -146,7 +150,7 @@ keyfile_open(uint8_t sk[LG_ED25519_SECRET], const char *path, int passphrase_fd)
 
 	if (text == NULL)
 		return complain(EXIT_IO, "out of memory");
-	code = read_keyfile(text, &len, path);
+	code = keyfile_read(text, &len, path);
 	if (code == EXIT_DONE && len > 13 && memcmp(text, "k4.secret-pw.", 13) == 0)
 		code = unwrap(sk, text, len, path, passphrase_fd);
 	else if (code == EXIT_DONE)

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * lgctl.c
- *		Offline tool of listguard: keys, and the approver's side of tickets.
+ *		Offline tool of listguard: keys, the approver's side of tickets, and
+ *		whether a dump can be opened.
  *
  * Needs no server and opens no connection.  Secrets never come from the
  * command line, where other users of the machine could read them.
@@ -37,6 +38,9 @@ static const char help_text[] =
 "      print what a ticket says, without checking who signed it\n"
 "  lgctl ticket verify --public k4.public.… [--at TIME] TOKEN|-\n"
 "      check signature, claims and times (now, or at an RFC 3339 time)\n"
+"  lgctl root verify --key FILE|- DUMP|-\n"
+"      prove that a root key opens every key in a dump in text form (pg_dump,\n"
+"      pg_dumpall, or pg_restore -f - of another format); one of the two may be -\n"
 "  lgctl --help, lgctl --version\n"
 "\n"
 "A passphrase is asked for on the terminal, or read up to its first newline from\n"
@@ -350,6 +354,24 @@ run_ticket(int argc, char **argv)
 	return ticket_verify(o.public_key, o.at, o.operand);
 }
 
+static int
+run_root(int argc, char **argv)
+{
+	Options		o;
+	int			code;
+
+	if (strcmp(argv[1], "verify") != 0)
+		return usage_error("root knows verify");
+	code = parse_options(&o, argc, argv, 1u << OPT_KEY, 1);
+	if (code != EXIT_DONE)
+		return code;
+	if (o.key == NULL)
+		return usage_error("root verify needs --key FILE");
+	if (strcmp(o.key, "-") == 0 && strcmp(o.operand, "-") == 0)
+		return usage_error("key and dump cannot both come from standard input");
+	return root_verify(o.key, o.operand);
+}
+
 /* No core file and no debugger of the same user may hold what we hold. */
 static void
 guard_process(void)
@@ -380,5 +402,7 @@ main(int argc, char **argv)
 		return finish(run_keygen(argc - 1, argv + 1));
 	if (argc >= 3 && strcmp(argv[1], "ticket") == 0)
 		return finish(run_ticket(argc - 1, argv + 1));
+	if (argc >= 3 && strcmp(argv[1], "root") == 0)
+		return finish(run_root(argc - 1, argv + 1));
 	return usage_error("no such command");
 }

@@ -41,6 +41,8 @@ extern int	ask_passphrase(Passphrase *pw, int fd, const char *prompt, const char
 extern int	ask_yes(const char *question);
 
 /* keyfile.c */
+#define KEY_TEXT_MAX	512		/* bytes of a key file */
+extern int	keyfile_read(char *text, size_t *len, const char *path);
 extern int	keyfile_create(const char *path, const uint8_t sk[LG_ED25519_SECRET], const Passphrase *pw);
 extern int	keyfile_open(uint8_t sk[LG_ED25519_SECRET], const char *path, int passphrase_fd);
 
@@ -48,5 +50,8 @@ extern int	keyfile_open(uint8_t sk[LG_ED25519_SECRET], const char *path, int pas
 extern int	ticket_sign(const char *key, const char *name, int64_t ttl, bool yes, int passphrase_fd, const char *source);
 extern int	ticket_show(const char *token);
 extern int	ticket_verify(const char *public_key, const char *at, const char *token);
+
+/* root.c */
+extern int	root_verify(const char *key, const char *path);
 
 #endif							/* LGCTL_H */

@@ -21,7 +21,7 @@ CREATE TABLE listguard.protected_table (
     open_columns name[] NOT NULL DEFAULT '{}',
     domain_columns name[] NOT NULL DEFAULT '{}',
     bulk_threshold int4 CHECK (bulk_threshold >= 0),
-    mode text NOT NULL DEFAULT 'enforce' CHECK (mode IN ('enforce', 'alert')),
+    mode text NOT NULL DEFAULT 'enforce' CHECK (mode IN ('enforce', 'alert', 'prepare')),
     audit text NOT NULL DEFAULT 'statement' CHECK (audit IN ('statement', 'row'))
 );
 

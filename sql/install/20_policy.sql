@@ -59,6 +59,7 @@ BEGIN
     DELETE FROM listguard.export_policy p WHERE p.relation = _forget.name;
     DELETE FROM listguard.detached d WHERE _forget.name IN (d.relation, d.root);
     DELETE FROM listguard.protected_table p WHERE p.relation = _forget.name;
+    DELETE FROM listguard.column_origin o WHERE o.relation = _forget.name;
     -- values sealed under its lists may lie elsewhere: their keys stay, under a name that no table has
     UPDATE listguard.list l SET relation = format('%s (dropped %s)', _forget.name, was) WHERE l.relation = _forget.name;
 END
@@ -101,6 +102,8 @@ BEGIN
     UPDATE listguard.export_policy p SET relation = _rename.new_name WHERE p.relation = _rename.old_name;
     UPDATE listguard.detached d SET relation = _rename.new_name WHERE d.relation = _rename.old_name;
     UPDATE listguard.detached d SET root = _rename.new_name WHERE d.root = _rename.old_name;
+    UPDATE listguard.column_origin o SET relation = _rename.new_name WHERE o.relation = _rename.old_name;
+    UPDATE listguard.job j SET relation = _rename.new_name WHERE j.relation = _rename.old_name AND j.finished IS NULL;
 END
 $$;
 
@@ -111,7 +114,8 @@ CREATE FUNCTION listguard._rename_column(relation text, old_name name, new_name 
         sealed_columns = array_replace(p.sealed_columns, old_name, new_name),
         open_columns = array_replace(p.open_columns, old_name, new_name),
         domain_columns = array_replace(p.domain_columns, old_name, new_name)
-    WHERE p.relation = _rename_column.relation
+    WHERE p.relation = _rename_column.relation;
+    UPDATE listguard.column_origin o SET name = new_name WHERE o.relation = _rename_column.relation AND o.name = old_name;
 $$;
 
 CREATE FUNCTION listguard._require_protected(relation regclass) RETURNS text
@@ -120,7 +124,7 @@ DECLARE
     relname text := listguard._relation_name(relation);
 BEGIN
     IF relname IS NULL OR NOT EXISTS (
-        SELECT FROM listguard.protected_table p LEFT JOIN listguard.binding b ON b.kind = 'relation' AND b.name = p.relation
+        SELECT FROM (SELECT * FROM listguard.protected_table WHERE mode <> 'prepare') p LEFT JOIN listguard.binding b ON b.kind = 'relation' AND b.name = p.relation
         WHERE p.relation = relname AND coalesce(b.oid, _require_protected.relation::oid) = _require_protected.relation::oid) THEN
         RAISE EXCEPTION 'table % is not protected', coalesce(relname, relation::oid::text)
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Protect it with listguard.protect().';
@@ -305,7 +309,8 @@ DECLARE
     bad name;
 BEGIN
     SELECT t.tgname INTO bad FROM pg_trigger t
-    WHERE t.tgrelid = member AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgname > '~listguard_seal' AND t.tgname <> '~listguard_sealed' LIMIT 1;
+    WHERE t.tgrelid = member AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgname > '~listguard_seal'
+      AND t.tgfoid NOT IN (to_regproc('listguard.shadow_row'), to_regproc('listguard.seal_row')) LIMIT 1;
     IF bad IS NOT NULL THEN
         RAISE EXCEPTION 'trigger "%" on % would fire after listguard''s', bad, member::regclass
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Give it a name that does not begin with "~".';
@@ -554,6 +559,7 @@ BEGIN
             CASE WHEN list_column IS NULL THEN format('(%s)', list_no) END, value);
         RAISE NOTICE 'column "%" becomes %', c.attname, CASE c.sealing WHEN 'text' THEN 'sealed_email' ELSE c.sealing END;
     END LOOP;
+    PERFORM listguard._note_origin(relation, columns);
     IF list_column IS NOT NULL THEN
         PERFORM listguard._as_owner(relation, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', relation, list_column));
     END IF;
@@ -644,6 +650,10 @@ DECLARE
     value text;
 BEGIN
     SELECT * INTO known FROM listguard.protected_table p WHERE p.relation = relname;
+    IF known.mode = 'prepare' THEN
+        RAISE EXCEPTION 'table % is being protected online', relname USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Call listguard.protect_online() again to go on, or give it up with listguard.unprotect().';
+    END IF;
     IF known.relation IS NOT NULL AND known.list_column IS DISTINCT FROM coalesce(_register.list_column, known.list_column) THEN
         RAISE EXCEPTION 'table % is protected with another list column', relname USING ERRCODE = 'invalid_parameter_value';
     END IF;

@@ -151,9 +151,14 @@ CREATE FUNCTION listguard._reseal_begin(relation regclass, batch_size int4) RETU
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    relname text := listguard._require_protected(_reseal_begin.relation);
+    relname text := listguard._relation_name(_reseal_begin.relation);
     job listguard.job;
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+                   WHERE c.oid = _reseal_begin.relation AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+                     AND listguard._sealing_of(a.atttypid) <> 'text') THEN
+        RAISE EXCEPTION '% is no table with a sealed column', coalesce(relname, 'null') USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     IF _reseal_begin.batch_size IS NULL OR _reseal_begin.batch_size NOT BETWEEN 1 AND 1000000 THEN
         RAISE EXCEPTION 'batch_size must be between 1 and 1000000' USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -230,8 +235,10 @@ BEGIN
     IF leaf.member IS NULL THEN
         RETURN listguard._reseal_pass_over(_reseal_step.relation, job);
     END IF;
-    IF leaf.member <> (at->>'member')::oid OR NOT at ? 'tid' THEN
-        at := at || jsonb_build_object('member', leaf.member::int8, 'blocks', leaf.blocks, 'tid', '(0,1)');
+    -- the next table, or the same one rewritten by VACUUM FULL or CLUSTER: its rows are elsewhere now
+    IF leaf.member <> (at->>'member')::oid OR NOT at ? 'tid' OR (at->>'file')::oid <> pg_relation_filenode(leaf.member) THEN
+        at := at || jsonb_build_object('member', leaf.member::int8, 'file', pg_relation_filenode(leaf.member)::int8,
+            'blocks', leaf.blocks, 'tid', '(0,1)');
     END IF;
     from_tid := (at->>'tid')::tid;
     BEGIN
@@ -263,8 +270,8 @@ COMMENT ON FUNCTION listguard._reseal_step(int8, regclass, int4) IS
 CREATE PROCEDURE listguard.reseal(relation regclass, batch_size int4 DEFAULT 1000)
     LANGUAGE plpgsql AS $$
 DECLARE
-    job int8;
-    more boolean;
+    job pg_catalog.int8;
+    more pg_catalog.bool;
 BEGIN
     job := listguard._reseal_begin(relation, batch_size);
     COMMIT;

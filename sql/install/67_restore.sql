@@ -28,6 +28,17 @@ $$;
 COMMENT ON FUNCTION listguard._keyset_id() IS
     'the id of this database''s keyset; null before the first protect';
 
+-- What values belong to that were replicated into a database without keys: as the first of them said.
+CREATE TABLE listguard.stored_keyset (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    id bytea NOT NULL CHECK (octet_length(id) = 16)
+);
+COMMENT ON TABLE listguard.stored_keyset IS 'keyset of the values that were replicated before the keys were here';
+SELECT pg_catalog.pg_extension_config_dump('listguard.stored_keyset', '');
+CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON listguard.stored_keyset
+    FOR EACH STATEMENT EXECUTE FUNCTION listguard.registry_changed();
+ALTER TABLE listguard.stored_keyset ENABLE ALWAYS TRIGGER registry_changed;
+
 CREATE FUNCTION listguard._same_keyset() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -37,6 +48,11 @@ BEGIN
         other := NEW.id;
     ELSE
         other := NEW.keyset;
+    END IF;
+    IF TG_TABLE_NAME = 'keyset' AND EXISTS (SELECT FROM listguard.stored_keyset k WHERE k.id <> other) THEN
+        RAISE EXCEPTION 'this database holds values of another keyset'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'They came by logical replication. Bring in the registry of the database that they come from.';
     END IF;
     IF EXISTS (SELECT FROM listguard.keyset k WHERE k.id <> other) THEN
         RAISE EXCEPTION 'this database holds another keyset'

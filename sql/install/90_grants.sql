@@ -16,6 +16,8 @@ GRANT EXECUTE ON FUNCTION
 
 -- Part of protect's ALTER TABLE, which runs as the table's owner; refuses elsewhere.
 GRANT EXECUTE ON FUNCTION listguard._list_number(oid, text) TO PUBLIC;
+-- Part of unprotect's; refuses elsewhere, and values of other tables always.
+GRANT EXECUTE ON FUNCTION listguard._open(listguard.sealed_email), listguard._open(listguard.sealed_lookup), listguard._open(listguard.sealed_text) TO PUBLIC;
 
 -- The sealed types: what expressions of an application call.  _seal asks for protect or the worker itself; a
 -- partition's maker needs seal_row, which refuses elsewhere.  Sorting and hashing inside the executor ask for no

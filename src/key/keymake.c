@@ -30,6 +30,7 @@
 #include "key/keyring.h"
 #include "key/keyrow.h"
 #include "policy/home.h"
+#include "policy/policy.h"
 #include "policy/registry.h"
 
 #define MAX_ID_TRIES	16
@@ -186,6 +187,22 @@ make_keyset(void)
 	insert_row("INSERT INTO listguard.keyset (id) VALUES ($1)", 1, types, values);
 }
 
+/*
+ * lg_keyset_note_in_worker
+ *		Note what replicated values belong to, where there is no keyset: 32 hex
+ *		digits.  The first note stays.
+ */
+void
+lg_keyset_note_in_worker(const char *hex)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[1];
+
+	values[0] = CStringGetTextDatum(hex);
+	(void) lg_registry_execute("INSERT INTO listguard.stored_keyset (id) VALUES (pg_catalog.decode($1, 'hex'))"
+							   " ON CONFLICT DO NOTHING", 1, types, values);
+}
+
 static void
 make_index_key(void)
 {
@@ -230,7 +247,7 @@ lg_keyset_ensure(void)
 
 	relid = lg_relation_oid("keyset");
 	LockRelationOid(relid, ShareRowExclusiveLock);
-	if (lg_keyset_row_read(keyset))
+	if (lg_keyset_row_read("keyset", keyset))
 		return;
 	make_keyset();
 	make_index_key();

@@ -41,6 +41,9 @@ static struct
 	bool		keyset_read;
 	bool		has_keyset;
 	uint8		keyset[LG_KEYSET_BYTES];
+	bool		stored_read;
+	bool		has_stored;
+	uint8		stored[LG_KEYSET_BYTES];
 	int32		default_list;	/* 0: not read */
 	bool		index_ready;	/* the arena's index keys are of this generation */
 	int32		last_list;		/* list that last_list_key seals; 0: none */
@@ -137,12 +140,32 @@ lg_keyset_id(uint8_t out[LG_KEYSET_BYTES])
 	refresh();
 	if (!cache.keyset_read)
 	{
-		cache.has_keyset = lg_keyset_row_read(cache.keyset);
+		cache.has_keyset = lg_keyset_row_read("keyset", cache.keyset);
 		cache.keyset_read = true;
 	}
 	if (cache.has_keyset)
 		memcpy(out, cache.keyset, LG_KEYSET_BYTES);
 	return cache.has_keyset;
+}
+
+/*
+ * lg_keyset_of_values
+ *		Id of the keyset that this database's values belong to: its own, or that
+ *		of values which were replicated without keys; false if none is known.
+ */
+bool
+lg_keyset_of_values(uint8_t out[LG_KEYSET_BYTES])
+{
+	if (lg_keyset_id(out))
+		return true;
+	if (!cache.stored_read)
+	{
+		cache.has_stored = lg_keyset_row_read("stored_keyset", cache.stored);
+		cache.stored_read = true;
+	}
+	if (cache.has_stored)
+		memcpy(out, cache.stored, LG_KEYSET_BYTES);
+	return cache.has_stored;
 }
 
 /*

@@ -57,11 +57,16 @@ typedef enum LgKeyState
 
 /* What became of a key, without unwrapping it; raises nothing, cached. */
 extern LgKeyState lg_key_state(uint32 key_id);
-/* LG004 if the database has no keyset yet (HINT: protect a table first). */
+/* Does the database have an index key? */
 extern bool lg_index_keys_here(void);
+/* LG004 if the database has no keyset yet (HINT: protect a table first). */
 extern const LgIndexKeys *lg_index_keys(void);
 /* False if the database has no keyset yet. */
 extern bool lg_keyset_id(uint8_t out[LG_KEYSET_BYTES]);
+/* The same, or that of values that were replicated without their keys. */
+extern bool lg_keyset_of_values(uint8_t out[LG_KEYSET_BYTES]);
+/* For the worker: note the latter, in hex. */
+extern void lg_keyset_note_in_worker(const char *hex);
 /* Number of the default list '-', LG004 if no keyset. */
 extern int32 lg_default_list(void);
 

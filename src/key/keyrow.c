@@ -121,12 +121,13 @@ lg_key_row_read(LgKeyRow *row, uint32 key_id)
 
 /*
  * lg_keyset_row_read
- *		Id of this database's keyset; false if it has none.
+ *		Id of this database's keyset, from "keyset", or of the values that were
+ *		stored before there was one, from "stored_keyset"; false if there is none.
  */
 bool
-lg_keyset_row_read(uint8 out[LG_KEYSET_BYTES])
+lg_keyset_row_read(const char *table, uint8 out[LG_KEYSET_BYTES])
 {
-	Relation	rel = lg_key_table_open("keyset");
+	Relation	rel = lg_key_table_open(table);
 	Snapshot	snapshot = lg_key_snapshot(rel);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
 	HeapTuple	tuple = systable_getnext(scan);

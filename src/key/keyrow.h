@@ -40,7 +40,7 @@ extern void lg_key_snapshot_done(Snapshot snapshot);
 extern bool lg_wrapped_from_datum(uint8 out[LG_WRAPPED_BYTES], Datum value);
 
 extern void lg_key_row_read(LgKeyRow *row, uint32 key_id);
-extern bool lg_keyset_row_read(uint8 out[LG_KEYSET_BYTES]);
+extern bool lg_keyset_row_read(const char *table, uint8 out[LG_KEYSET_BYTES]);
 extern int	lg_index_row_read(uint8 out[LG_WRAPPED_BYTES]);
 extern int32 lg_default_list_read(void);
 

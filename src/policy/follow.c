@@ -48,7 +48,7 @@ catch_up(Oid relid)
 static void
 column_renamed(RenameStmt *stmt)
 {
-	const LgProtected *protected = lg_protected_lookup(relation_of(stmt->relation));
+	const LgProtected *protected = lg_registered_lookup(relation_of(stmt->relation));
 	Oid			types[] = {TEXTOID, NAMEOID, NAMEOID};
 	Datum		values[3];
 

@@ -258,7 +258,7 @@ lg_list_find(Oid relid, const char *value)
 	do
 	{
 		refresh();
-		protected = lg_protected_lookup(relid);
+		protected = lg_registered_lookup(relid);
 	} while (cache.generation != lg_registry_loaded());
 	if (protected == NULL)
 		return NULL;
@@ -428,7 +428,7 @@ lg_list_ensure(Oid relid, const char *value)
 
 	if (list != NULL)
 		return list->list_no;
-	protected = lg_protected_lookup(relid);
+	protected = lg_registered_lookup(relid);
 	if (protected == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_LG_KEY),
@@ -458,7 +458,7 @@ lg_list_create_in_worker(Oid relid, const char *value)
 
 	if (lg_list_find(relid, value) != NULL)
 		return;
-	protected = lg_protected_lookup(relid);
+	protected = lg_registered_lookup(relid);
 	if (protected == NULL)
 		return;
 	(void) lg_list_create(pstrdup(protected->name), value);

@@ -467,6 +467,7 @@ load_row(HeapTuple tuple, TupleDesc desc, void *arg)
 	row->bulk_threshold = lg_registry_int(tuple, Anum_bulk_threshold, desc, -1);
 	((Row *) row)->own_threshold = row->bulk_threshold >= 0;
 	row->alert_only = strcmp(lg_registry_text(tuple, Anum_mode, desc), "alert") == 0;
+	row->preparing = strcmp(lg_registry_text(tuple, Anum_mode, desc), "prepare") == 0;
 	row->audit_rows = strcmp(lg_registry_text(tuple, Anum_audit, desc), "row") == 0;
 	foreach(lc, sealed)
 	{
@@ -658,11 +659,11 @@ with_threshold(LgProtected *protected)
 }
 
 /*
- * lg_protected_lookup
- *		The protected relation that relid is, or is a descendant of; else NULL.
+ * lg_registered_lookup
+ *		The registry's row of the relation that relid is, or is a descendant of.
  */
 const LgProtected *
-lg_protected_lookup(Oid relid)
+lg_registered_lookup(Oid relid)
 {
 	RelEntry   *entry;
 	LgProtected *protected = NULL;
@@ -681,6 +682,18 @@ lg_protected_lookup(Oid relid)
 	if (events == relcache_events)
 		remember(relid, protected);
 	return with_threshold(protected);
+}
+
+/*
+ * lg_protected_lookup
+ *		The protected relation that relid is, or is a descendant of; else NULL.
+ */
+const LgProtected *
+lg_protected_lookup(Oid relid)
+{
+	const LgProtected *protected = lg_registered_lookup(relid);
+
+	return protected != NULL && !protected->preparing ? protected : NULL;
 }
 
 /* ---- SQL ---- */

@@ -41,10 +41,13 @@ typedef struct LgProtected
 	int64		bulk_threshold; /* rows; -1: as listguard.bulk_threshold says now */
 	bool		alert_only;		/* mode 'alert' */
 	bool		audit_rows;		/* audit 'row' */
+	bool		preparing;		/* mode 'prepare': protect_online is under way, nothing is guarded yet */
 } LgProtected;
 
 /* relid itself or an inheritance ancestor is protected; else NULL.  O(1) once cached. */
 extern const LgProtected *lg_protected_lookup(Oid relid);
+/* The same, and also a relation that protect_online is preparing: for its lists. */
+extern const LgProtected *lg_registered_lookup(Oid relid);
 /* Type oids of the three sealed types in this database (InvalidOid without the extension). */
 extern Oid	lg_type_oid(int lg_type);	/* LG_TYPE_* */
 extern int	lg_type_of(Oid typid);	/* LG_TYPE_*, or 0; domains and arrays not looked through */

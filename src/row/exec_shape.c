@@ -368,6 +368,16 @@ flat_weight(List *tlist, const TargetEntry *tle)
 	return table_seen ? 0 : 1;
 }
 
+/* A column that protect_online is filling: the plain text still lies beside it. */
+static bool
+is_shadow(Oid relid, AttrNumber attno)
+{
+	const LgProtected *prot = OidIsValid(relid) && attno > 0 ? lg_registered_lookup(relid) : NULL;
+	char	   *name = prot != NULL && prot->preparing ? get_attname(relid, attno, true) : NULL;
+
+	return name != NULL && strncmp(name, LG_SHADOW_PREFIX, strlen(LG_SHADOW_PREFIX)) == 0;
+}
+
 /*
  * lg_result_shape
  *		What is to be counted of the result's rows; NULL if nothing.  In the
@@ -394,7 +404,7 @@ lg_result_shape(QueryDesc *desc, bool protected)
 			continue;
 		attno++;
 		holds = expr_holds((Node *) tle->expr);
-		if (holds == HOLDS_NOTHING ||
+		if (holds == HOLDS_NOTHING || is_shadow(tle->resorigtbl, tle->resorigcol) ||
 			(protected && OidIsValid(tle->resorigtbl) && lg_protected_lookup(tle->resorigtbl) != NULL))
 			continue;
 		if (shape == NULL)

@@ -19,6 +19,7 @@
 
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "parser/parser.h"
 #include "utils/elog.h"
 
@@ -145,15 +146,50 @@ mark_literals(const char *s, char *marks, bool names)
 	}
 }
 
-/* From the first to the last double quote. */
+/*
+ * Length of the quotation mark at s, 0 if there is none.  Translated messages
+ * have their language's own; outside UTF-8 any byte that is not ASCII passes for
+ * one.
+ */
+static int
+quote_length(const char *s)
+{
+	static const char *const marks[] = {
+		"\"", "\xC2\xAB", "\xC2\xBB", "\xE2\x80\x98", "\xE2\x80\x99", "\xE2\x80\x9A", "\xE2\x80\x9B",
+		"\xE2\x80\x9C", "\xE2\x80\x9D", "\xE2\x80\x9E", "\xE2\x80\xB9", "\xE2\x80\xBA",
+		"\xE3\x80\x8C", "\xE3\x80\x8D"
+	};
+
+	if (GetMessageEncoding() != PG_UTF8 && (unsigned char) *s >= 0x80)
+		return 1;
+	for (int i = 0; i < lengthof(marks); i++)
+	{
+		if (strncmp(s, marks[i], strlen(marks[i])) == 0)
+			return (int) strlen(marks[i]);
+	}
+	return 0;
+}
+
+/* From the first to the last quotation mark. */
 static void
 mark_quotes(const char *s, char *marks)
 {
-	const char *first = strchr(s, '"');
-	const char *last = strrchr(s, '"');
+	const char *first = NULL;
+	const char *last = NULL;
 
-	if (first != NULL && last > first + 1)
-		memset(marks + (first + 1 - s), 1, last - first - 1);
+	for (const char *p = s; *p != '\0'; p++)
+	{
+		int			n = quote_length(p);
+
+		if (n == 0)
+			continue;
+		if (first == NULL)
+			first = p + n;
+		last = p;
+		p += n - 1;
+	}
+	if (first != NULL && last > first)
+		memset(marks + (first - s), 1, last - first);
 }
 
 /* What comes after "=(", or where there is none after the first "(". */
@@ -249,14 +285,20 @@ mark_tokens(const char *s, char *marks)
 static char *
 hide(char *s, int in)
 {
+	static char no_memory[] = HIDDEN;
 	StringInfoData out;
 	size_t		len;
 	char	   *marks;
 
 	if (s == NULL || *s == '\0')
 		return s;
+	/* Most messages: no memory, of which there may be none. */
+	if (in == 0 && strchr(s, '@') == NULL && strchr(s, '4') == NULL)
+		return s;
 	len = strlen(s);
-	marks = palloc0(len + 1);
+	marks = palloc_extended(len + 1, MCXT_ALLOC_ZERO | MCXT_ALLOC_NO_OOM);
+	if (marks == NULL)
+		return no_memory;
 	if (in & IN_SQL)
 	{
 		mark_literals(s, marks, true);
@@ -309,13 +351,38 @@ quotes_value(const ErrorData *edata)
 	}
 }
 
+static bool
+is_log(const ErrorData *edata)
+{
+	return edata->elevel == LOG || edata->elevel == LOG_SERVER_ONLY;
+}
+
+/*
+ * Does a detail quote SQL?  The postmaster shows what a backend was running
+ * that crashed, PL/pgSQL the parameters of a query.
+ */
+static bool
+detail_has_sql(const ErrorData *edata)
+{
+	return !IsUnderPostmaster || ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_PLPGSQL_ERROR;
+}
+
+/* Does a detail show the row that met a constraint? */
+static bool
+shows_row(const ErrorData *edata)
+{
+	int			category = ERRCODE_TO_CATEGORY(edata->sqlerrcode);
+
+	return category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION || category == ERRCODE_WITH_CHECK_OPTION_VIOLATION;
+}
+
 /* debug_print_parse and its like: constants are there byte for byte. */
 static bool
 prints_tree(const ErrorData *edata)
 {
 	const char *detail = edata->detail;
 
-	if (edata->elevel != LOG || detail == NULL)
+	if (!is_log(edata) || detail == NULL)
 		return false;
 	detail += strspn(detail, " (");
 	return *detail == '{' && strstr(detail, " :") != NULL;
@@ -331,13 +398,14 @@ redact(ErrorData *edata, bool is_statement)
 	const ErrorData was = *edata;
 	int			sql = is_statement ? IN_SQL : 0;
 	int			value = quotes_value(edata) ? IN_QUOTES : 0;
-	bool		constraint = ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
+	bool		constraint = shows_row(edata);
 
 	edata->message = hide(edata->message, sql | value);
 	if (prints_tree(edata))
 		edata->detail = pstrdup(HIDDEN);
 	else
-		edata->detail = hide(edata->detail, sql | value | (constraint ? IN_ROWS : 0));
+		edata->detail = hide(edata->detail, sql | value | (constraint ? IN_ROWS : 0) |
+							 (detail_has_sql(edata) ? IN_SQL : 0));
 	edata->detail_log = hide(edata->detail_log, IN_SQL);
 	edata->hint = hide(edata->hint, value);
 	edata->context = hide(edata->context, IN_SQL | (constraint || value ? IN_LINES : 0));
@@ -378,7 +446,7 @@ lg_redact(ErrorData *edata)
 
 	if (!lg_redact_logs || busy)
 		return;
-	is_statement = edata->elevel == LOG && edata->hide_stmt;
+	is_statement = is_log(edata) && edata->hide_stmt;
 	edata->hide_stmt = true;
 	copy = *edata;
 	if (!redact(&copy, is_statement))

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 
 #include "common/normal.h"
 #include "errcodes.h"
@@ -32,6 +33,8 @@
 
 /* Normalised text up to this size needs no allocation. */
 #define SMALL_NORMAL	2048
+
+#define NOTE_MS	10000			/* wait for the worker */
 
 typedef struct Normal
 {
@@ -338,6 +341,31 @@ authenticate(int type, const LgValueView *view)
 }
 
 /*
+ * note_keyset
+ *		Rows are replicated to where there is no keyset: remember whose they are,
+ *		so that they can be replicated and dumped from here.
+ *
+ * By the worker, in a transaction of its own: others that apply rows at the
+ * same time wait for nobody's end.
+ */
+static void
+note_keyset(int type, const uint8_t there[LG_KEYSET_BYTES])
+{
+	uint8_t		noted[LG_KEYSET_BYTES];
+	char		hex[2 * LG_KEYSET_BYTES + 1];
+
+	sodium_bin2hex(hex, sizeof(hex), there, LG_KEYSET_BYTES);
+	if (!lg_worker_request(LG_WORK_KEYSET, InvalidOid, hex, NOTE_MS))
+		ereport(ERROR,
+				(errcode(ERRCODE_LG_KEY),
+				 errmsg("could not note which keyset replicated values belong to"),
+				 errhint("See the server log.")));
+	AcceptInvalidationMessages();
+	if (!lg_keyset_of_values(noted) || memcmp(noted, there, LG_KEYSET_BYTES) != 0)
+		refuse_armour(type, LG_ERR_KEYSET);
+}
+
+/*
  * from_armour
  *		The value that an armour holds, under the key that it was sealed with.
  */
@@ -347,6 +375,7 @@ from_armour(int type, const char *text, size_t len)
 	uint8_t		here[LG_KEYSET_BYTES];
 	uint8_t		there[LG_KEYSET_BYTES];
 	bool		known;
+	bool		noted;
 	LgValueView view;
 	LgStatus	status;
 	size_t		value_len;
@@ -358,8 +387,9 @@ from_armour(int type, const char *text, size_t len)
 				 errmsg("permission denied to store armoured values"),
 				 errdetail("Armour is accepted from sessions that hold \"backup\" and from logical replication.")));
 	known = lg_keyset_id(here);
+	noted = known || lg_keyset_of_values(here);
 	value = palloc(VARHDRSZ + len);
-	status = lg_armour_decode((uint8_t *) VARDATA(value), &value_len, there, known ? here : NULL, text, len);
+	status = lg_armour_decode((uint8_t *) VARDATA(value), &value_len, there, noted ? here : NULL, text, len);
 	if (status != LG_OK)
 		refuse_armour(type, status);
 	SET_VARSIZE(value, VARHDRSZ + value_len);
@@ -368,6 +398,8 @@ from_armour(int type, const char *text, size_t len)
 		refuse_armour(type, LG_ERR_SYNTAX);
 	if (known)
 		authenticate(type, &view);
+	else if (!noted && IsLogicalWorker())
+		note_keyset(type, there);
 	return value;
 }
 

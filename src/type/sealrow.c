@@ -47,11 +47,11 @@ static struct
 } last_list;
 
 /*
- * list_value
- *		A list column's value as the registry writes it.
+ * lg_list_value
+ *		A list column's value as the registry writes it; palloc'd.
  */
-static char *
-list_value(Datum value, Oid type)
+char *
+lg_list_value(Datum value, Oid type)
 {
 	switch (type)
 	{
@@ -213,7 +213,7 @@ row_list(Relation rel, HeapTuple row)
 						name, RelationGetRelationName(rel)),
 				 errdetail("The column says to which list the row belongs.")));
 	}
-	name = list_value(value, TupleDescAttr(desc, attno - 1)->atttypid);
+	name = lg_list_value(value, TupleDescAttr(desc, attno - 1)->atttypid);
 	if (!is_last_list(relid, name) && lg_list_find(relid, name) == NULL && to_come(rel, row))
 		return 0;
 	return list_for_value(relid, name);
@@ -277,13 +277,14 @@ lg_list_of_value(Relation rel, int attno, Datum value)
 	const LgProtected *prot = lg_protected_lookup(RelationGetRelid(rel));
 	Oid			typid = TupleDescAttr(RelationGetDescr(rel), attno - 1)->atttypid;
 
-	return list_for_value(prot->relid, list_value(value, typid));
+	return list_for_value(prot->relid, lg_list_value(value, typid));
 }
 
 int32
 lg_row_list(Relation rel, TupleTableSlot *slot)
 {
-	return row_list(rel, ExecCopySlotHeapTuple(slot));
+	/* Not ExecCopySlotHeapTuple: it would make the slot read its own copy of the values, whatever is put in their place. */
+	return row_list(rel, heap_form_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull));
 }
 
 /*

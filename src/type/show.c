@@ -64,7 +64,7 @@ armour(struct varlena *value, const LgValueView *view)
 	size_t		size = lg_armour_size(view, value_len, kind);
 	char	   *out = palloc(size);
 
-	if (!lg_keyset_id(keyset))
+	if (!lg_keyset_of_values(keyset))
 	{
 		if (kind == LG_ARMOUR_FULL)
 			ereport(ERROR,

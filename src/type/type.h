@@ -108,6 +108,9 @@ extern LgDomainWish lg_domain_wish(Relation rel, int attno);
 /* 42501 unless listguard itself asks: protect, or the worker (io.c). */
 extern void lg_sealed_check_internal(void);
 
+/* A list column's value as the registry writes it; palloc'd.  42804 for other types. */
+extern char *lg_list_value(Datum value, Oid type);
+
 /* May this session store values that come as armour? */
 extern bool lg_armour_accepted(void);
 

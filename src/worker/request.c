@@ -268,6 +268,9 @@ perform(void *arg)
 		case LG_WORK_SHRED:
 			lg_shred_in_worker(atoi(req->value));
 			break;
+		case LG_WORK_KEYSET:
+			lg_keyset_note_in_worker(req->value);
+			break;
 		case LG_WORK_ROOT_USAGE:
 			lg_root_usage_answer(req->value, sizeof(req->value));
 			break;

@@ -88,6 +88,7 @@ extern bool lg_workdb_has_request(Oid dboid);
 extern PGDLLEXPORT void lg_launcher_main(Datum arg);
 extern PGDLLEXPORT void lg_worker_main(Datum arg);
 extern PGDLLEXPORT void lg_scout_main(Datum arg);
+extern PGDLLEXPORT void lg_builder_main(Datum arg);
 
 /* worker.c */
 extern LgWorkDb *lg_worker_self(void);	/* this worker's entry; NULL elsewhere */

@@ -18,6 +18,7 @@ typedef enum LgWorkKind
 	LG_WORK_PARTITIONS,			/* audit partitions for this month and the next two */
 	LG_WORK_DRAIN,				/* drain all that is in the spool for this database now */
 	LG_WORK_ROOT_USAGE,			/* a question: lg_root_usage_answer() writes the answer into value */
+	LG_WORK_KEYSET,				/* value: id of the keyset that replicated values belong to, in hex */
 	LG_WORK_SHRED				/* value: a list's number; its keys are destroyed */
 } LgWorkKind;
 

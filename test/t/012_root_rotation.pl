@@ -101,6 +101,24 @@ is(value('one', $opens), '4|4|1', 'one index key, the default list and two lists
 my $dump = "$base/old.sql";
 $node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('one') ], 'a dump before the rotation');
 
+
+# ---- lgctl root verify, on real dumps ----
+my $lgctl = $ENV{LGCTL} || 'contrib/lgctl/lgctl';
+my $says = qr/1 index key and 3 list keys opened, 0 destroyed\nroot key [0-9a-f]{16} opens all of them/;
+$node->command_ok([ 'pg_dump', '--inserts', '-f', "$base/inserts.sql", $node->connstr('one') ], 'a dump with INSERTs');
+$node->command_ok([ 'pg_dump', '--column-inserts', '--rows-per-insert=2', '-f', "$base/columns.sql", $node->connstr('one') ], 'with columns');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$base/custom", $node->connstr('one') ], 'in custom format');
+$node->command_ok([ 'pg_restore', '-f', "$base/restored.sql", "$base/custom" ], 'as pg_restore writes it');
+for my $form ($dump, map { "$base/$_.sql" } qw(inserts columns restored))
+{
+	command_like([ $lgctl, 'root', 'verify', '--key', $file{A}, $form ], $says, 'the root key opens the dump: ' . $form =~ s{.*/}{}r);
+	command_fails_like([ $lgctl, 'root', 'verify', '--key', $file{B}, $form ], qr/4 of 4 keys do not open/, 'another does not');
+}
+command_fails_like([ $lgctl, 'root', 'verify', '--key', $file{A}, "$base/custom" ], qr/pg_restore -f -/, 'custom format: says what to do');
+$node->command_ok([ 'pg_dumpall', '-f', "$base/all.sql", '-d', $node->connstr('postgres') ], 'pg_dumpall');
+command_like([ $lgctl, 'root', 'verify', '--key', $file{A}, "$base/all.sql" ], qr/database one, .*\n.*database two, .*2103 list keys/,
+	'every database of pg_dumpall is looked at');
+
 # ---- who needs which root ----
 my $id_a = value('one', "SELECT DISTINCT encode(root_id, 'hex') FROM listguard.check_root_key()");
 is(usage('database, root_id, which, index_keys, list_keys'), "one|$id_a|current|1|3\ntwo|$id_a|current|1|2103",

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -24,6 +25,7 @@ log_parameter_max_length_on_error = -1
 log_error_verbosity = verbose
 log_min_messages = notice
 deadlock_timeout = 20ms
+restart_after_crash = on
 session_preload_libraries = 'auto_explain'
 auto_explain.log_nested_statements = on
 auto_explain.log_verbose = on
@@ -36,11 +38,13 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE subs (id int PRIMARY KEY, email text UNIQUE, note listguard.sealed_text);
 	CREATE TABLE plain (id int PRIMARY KEY, name text UNIQUE, n int NOT NULL DEFAULT 1, CHECK (id <> 99));
 	CREATE TABLE parted (name text) PARTITION BY LIST (name);
+	CREATE VIEW checked AS SELECT id, name FROM plain WHERE id < 50 WITH CHECK OPTION;
 	CREATE TYPE colour AS ENUM ('red');
 	SELECT listguard.protect('subs', '{email}');
 	CREATE ROLE app LOGIN;
 	SELECT listguard.grant_access('app', 'subs', '{view,reveal,insert}');
-	GRANT ALL ON plain, parted TO app;
+	GRANT ALL ON plain, parted, checked TO app;
+	GRANT EXECUTE ON FUNCTION pg_log_backend_memory_contexts(int) TO app;
 	GRANT USAGE ON SCHEMA listguard TO app;
 });
 
@@ -99,6 +103,9 @@ my @ways = (
 	[ 'quoted local part' => q{DO $$BEGIN RAISE 'no "NEEDLE x"@hay.example'; END$$} ],
 	[ 'address literal' => q{DO $$BEGIN RAISE 'no NEEDLE@[192.0.2.1]'; END$$} ],
 	[ 'internationalised address' => qq{DO \$\$BEGIN RAISE 'no \xc3\xbcNEEDLE\@b\xc3\xbccher.example'; END\$\$} ],
+	[ 'check option' => q{INSERT INTO checked VALUES (99, 'NEEDLE')} ],
+	[ 'INTO STRICT' => qq{DO \$\$\n#print_strict_params on\nDECLARE a text := 'NEEDLE'; b int; BEGIN SELECT id INTO STRICT b FROM plain WHERE name = a; END\$\$} ],
+	[ 'memory contexts' => q{PREPARE q AS SELECT 'NEEDLE'; SELECT pg_log_backend_memory_contexts(pg_backend_pid()); SELECT 1} ],
 	[ 'COPY' => qq{COPY plain FROM STDIN;\n1\tx\tNEEDLE\n\\.\n} ],
 	[ 'COPY, json' => qq~CREATE TEMP TABLE j (a json); COPY j FROM STDIN;\n{"a": NEEDLE\n\\.\n~ ],
 	[ 'COPY, csv' => qq{COPY plain FROM STDIN (FORMAT csv);\n1,x,"a\nNEEDLE"\n\\.\n} ],
@@ -155,6 +162,14 @@ sub run_all
 		SELECT * FROM dblink_get_result('b', false) AS t(x text, y text);}, on_error_stop => 0);
 	# constants of a printed tree are bytes
 	$node->psql('postgres', "SET debug_print_parse = on; SELECT '" . needle($round, 'tree') . "'", connstr => $app);
+	# the postmaster shows what a killed backend was running
+	my $crash = needle($round, 'crash');
+	my $sleeper = IPC::Run::start([ 'psql', '-X', '-d', $app, '-c', "SELECT pg_sleep(600), '$crash'" ], '>', \my $out, '2>', \my $err);
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%$crash%'") or die 'no sleeper';
+	my $pid = $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%$crash%'");
+	kill 9, $pid;
+	$sleeper->finish;
+	$node->poll_query_until('postgres', 'SELECT true') or die 'no restart';
 	return;
 }
 
@@ -186,7 +201,7 @@ run_all('On');
 wait_for_log('endOfLog');
 
 my %log = map { $_ => slurp_file($node->data_dir . "/lg_log/server.$_") } ('log', 'csv', 'json');
-foreach my $name ((map { $_->[0] } @ways, @bound), 'deadlock')
+foreach my $name ((map { $_->[0] } @ways, @bound), 'deadlock', 'crash')
 {
 	my ($off, $on) = (needle('Off', $name), needle('On', $name));
 	my @found = grep { $log{$_} =~ /$off/ } sort keys %log;
@@ -204,6 +219,24 @@ like($log{log}, qr/invalid input syntax for type integer: "<redacted>"/, 'and of
 # The client gets its own words back.
 my ($status, $out, $err) = $node->psql('postgres', "SELECT 'own words'::int", connstr => $app);
 like($err, qr/"own words"/, 'the client sees its own words');
+
+# Binary carries the bytes of the text form, nested values too: clear for whom may, else armour in COPY.
+$node->safe_psql('postgres', q{
+	CREATE ROLE looker LOGIN;
+	SELECT listguard.grant_access('looker', 'subs', '{view}');
+	INSERT INTO subs VALUES (40, 'binary@hay.example', 'n');
+});
+my $copy = 'COPY (SELECT email, ARRAY[email], ROW(id, email), ARRAY[ROW(email)] FROM subs WHERE id = 40) TO STDOUT (FORMAT binary)';
+foreach my $role ('app', 'looker')
+{
+	my ($bytes, $said);
+	IPC::Run::run([ 'psql', '-X', '-d', $node->connstr('postgres') . " user=$role", '-c', $copy ], '>', \$bytes, '2>', \$said);
+	my @clear = $bytes =~ /binary\@hay\.example/g;
+	my @armour = $bytes =~ /lg1:/g;
+
+	is(scalar @clear . ' ' . scalar @armour, $role eq 'app' ? '4 0' : '0 4', "$role gets what he may, in binary");
+	unlike($bytes, qr/\*\*\*/, "$role gets no mask from COPY");
+}
 
 # A view over a sealed constant: the dump holds armour, and brings it back.
 $node->safe_psql('postgres', q{

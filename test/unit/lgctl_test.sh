@@ -312,5 +312,144 @@ ok $? "a ticket with CR LF is refused"
 [ $? -eq 3 ]
 ok $? "show to a full disk is exit 3"
 
+# ---- root verify: dumps made of the frozen vectors ----
+flat=$(tr -d '\n ' <"$top/test/vectors/value.json")
+wrapped() { grep -o "\"kind\":$1,\"list_no\":$2,\"key_id\":$3,[^}]*" <<<"$flat" | sed 's/.*"wrapped":"\([0-9a-f]*\)".*/\1/'; }
+root=$(grep -o '"root":"[0-9a-f]*"' <<<"$flat" | cut -d'"' -f4)
+keyset=$(grep -o '"keyset":"[0-9a-f]*"' <<<"$flat" | head -1 | cut -d'"' -f4)
+one=$(wrapped 1 1 1)
+last=$(wrapped 1 2147483647 4294967295)
+index=$(wrapped 2 0 1)
+[ ${#root} -eq 64 ] && [ ${#keyset} -eq 32 ] && [ ${#one} -eq 228 ] && [ ${#last} -eq 228 ] && [ ${#index} -eq 228 ]
+ok $? "the vectors hold what a dump is made of"
+echo "$root" >root.key
+tr 0-9a-f 1-9a-f0 <root.key >other.key
+chmod 600 root.key other.key
+
+head_of_dump="--
+-- PostgreSQL database dump
+--
+
+\\restrict abc
+SET standard_conforming_strings = on;
+/* a /* nested */ comment; with a semicolon and a quote ' */
+CREATE FUNCTION public.f() RETURNS text LANGUAGE sql AS \$_\$
+COPY listguard.key (key_id, list_no, wrapped, created, retired) FROM stdin;
+1	1	no key	x	\\N
+\$_\$;
+COMMENT ON TABLE public.t IS 'it''s; COPY listguard.key (wrapped) FROM stdin;';
+COPY public.t (a, b) FROM stdin;
+COPY listguard.key (key_id) FROM stdin;	'; INSERT INTO listguard.key VALUES (1);
+-- a line
+\\.
+"
+tail_of_dump="
+--
+-- PostgreSQL database dump complete
+--
+"
+keys_copied()	# keys_copied ONE LAST INDEX KEYSET
+{
+	printf '%s\n' "COPY listguard.index_key (epoch, wrapped, created) FROM stdin;" \
+		"1	\\\\x$3	2026-01-01 00:00:00+00" '\.' '' \
+		"COPY listguard.key (key_id, list_no, wrapped, created, retired) FROM stdin;" \
+		"1	1	\\\\x$1	2026-01-01 00:00:00+00	\\N" \
+		"4294967295	2147483647	\\\\x$2	2026-01-01 00:00:00+00	2026-01-02 00:00:00+00" \
+		"77	5	\\N	2026-01-01 00:00:00+00	\\N" '\.' '' \
+		"COPY listguard.keyset (only_one, id, created) FROM stdin;" \
+		"t	\\\\x$4	2026-01-01 00:00:00+00" '\.'
+}
+keys_inserted()
+{
+	printf '%s\n' "INSERT INTO listguard.index_key VALUES (1, '\\x$3', '2026-01-01 00:00:00+00');" \
+		"INSERT INTO listguard.key (list_no, key_id, wrapped) VALUES" "	(1, 1, '\\x$1')," "	(5, 77, NULL);" \
+		"INSERT INTO listguard.key VALUES (4294967295, 2147483647, '\\x$2', 'it''s (so), really', NULL) ON CONFLICT DO NOTHING;" \
+		"INSERT INTO listguard.keyset VALUES (true, '\\x$4', '2026-01-01 00:00:00+00');" \
+		"INSERT INTO public.t VALUES ('INSERT INTO listguard.key VALUES (1, 1, ''x'');');"
+}
+make_dump() { printf '%s' "$head_of_dump"; "$@"; printf '%s' "$tail_of_dump"; }
+
+make_dump keys_copied "$one" "$last" "$index" "$keyset" >copied.sql
+make_dump keys_inserted "$one" "$last" "$index" "$keyset" >inserted.sql
+for d in copied inserted; do
+	run 0 "root verify, $d" root verify --key root.key $d.sql
+	has "keyset $keyset: 1 index key and 2 list keys opened, 1 destroyed" out "$d: it says how many"
+	has '^root key [0-9a-f]* opens all of them' out "$d: and that these are all"
+	refuse 1 "root verify, $d, another root" root verify --key other.key $d.sql
+	has 'does not open: it needs root key [0-9a-f]*, and this is root key' err "$d: it names the root that is needed"
+	has '3 of 3 keys do not open' err "$d: and how many do not open"
+done
+"$LGCTL" root verify --key - copied.sql <root.key >out 2>err
+ok $? "the key from standard input"
+"$LGCTL" root verify --key root.key - <copied.sql >out 2>err
+ok $? "the dump from standard input"
+refuse 2 "both from standard input" root verify --key - -
+refuse 2 "root verify without --key" root verify copied.sql
+refuse 2 "root verify without a dump" root verify --key root.key
+refuse 2 "root alone" root
+refuse 2 "root of another kind" root open copied.sql
+refuse 3 "a dump that is not there" root verify --key root.key no.sql
+refuse 3 "a key that is not there" root verify --key no.key copied.sql
+
+altered_one=${one:0:100}$([ "${one:100:1}" = 0 ] && echo 1 || echo 0)${one:101}
+make_dump keys_copied "$altered_one" "$last" "$index" "$keyset" >d.sql
+refuse 1 "an altered key" root verify --key root.key d.sql
+has 'key 1 of list 1 does not open: it was altered' err "it is named"
+has '1 of 3 keys do not open' err "and is the only one"
+make_dump keys_copied "$last" "$one" "$index" "$keyset" >d.sql
+refuse 1 "keys exchanged" root verify --key root.key d.sql
+make_dump keys_copied "$one" "$last" "$index" "$(tr 0-9a-f 1-9a-f0 <<<"$keyset")" >d.sql
+refuse 1 "another keyset" root verify --key root.key d.sql
+has 'index key 1 does not open' err "the first is named"
+for d in copied inserted; do
+	make_dump keys_$d "${one%??}" "$last" "$index" "$keyset" >d.sql
+	refuse 1 "a key that is too short, $d" root verify --key root.key d.sql
+	make_dump keys_$d "$one" "$last" "${index/0/x}" "$keyset" >d.sql
+	refuse 1 "no hex digits, $d" root verify --key root.key d.sql
+done
+grep -v '^t	' copied.sql >d.sql
+refuse 1 "without the keyset" root verify --key root.key d.sql
+has 'not the keyset' err "it says so"
+head -n -4 copied.sql >d.sql
+refuse 1 "a dump cut at its end" root verify --key root.key d.sql
+for size in 300 500 900 1300; do
+	head -c $size copied.sql >d.sql
+	refuse 1 "a dump cut after $size bytes" root verify --key root.key d.sql
+done
+make_dump true >d.sql
+refuse 1 "a dump without keys" root verify --key root.key d.sql
+has 'nothing is proved' err "proves nothing"
+: >d.sql
+refuse 1 "an empty file" root verify --key root.key d.sql
+
+{ printf -- '--\n-- PostgreSQL database cluster dump\n--\n\\connect app\n'; cat copied.sql; printf '\\connect "two"\n'; cat inserted.sql; } >all.sql
+run 0 "root verify of pg_dumpall" root verify --key root.key all.sql
+[ "$(grep -c 'list keys opened' out)" -eq 2 ] && grep -q '^database app, keyset' out
+ok $? "names each database"
+{ printf '\\connect app\n'; cat copied.sql; printf '\\connect two\n'; cat d.sql; make_dump keys_copied "$altered_one" "$last" "$index" "$keyset"; } >all.sql
+refuse 1 "a bad key in the second database" root verify --key root.key all.sql
+has '1 of 6 keys do not open' err "is found"
+
+printf 'PGDMP\001\016\000rest' >d.bin
+refuse 1 "custom format" root verify --key root.key d.bin
+has 'pg_restore -f -' err "it says what to do"
+printf 'toc.dat\000\000' >d.bin
+refuse 1 "tar format" root verify --key root.key d.bin
+mkdir dumpdir
+refuse 1 "directory format" root verify --key root.key dumpdir
+has 'pg_restore -f -' err "it says what to do"
+gzip -c copied.sql >d.gz
+refuse 1 "compressed" root verify --key root.key d.gz
+chmod 644 other.key
+refuse 1 "a key file open to others" root verify --key other.key copied.sql
+for bad in "" "${root}0" "${root%?}" "${root%?}g" "$root $root"; do
+	echo "$bad" >bad.key
+	chmod 600 bad.key
+	refuse 1 "'$bad' is no root key" root verify --key bad.key copied.sql
+done
+"$LGCTL" root verify --key root.key copied.sql >/dev/full 2>err
+[ $? -eq 3 ]
+ok $? "verify to a full disk is exit 3"
+
 echo "1..$count"
 [ "$failed" -eq 0 ]
