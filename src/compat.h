@@ -100,6 +100,14 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 }
 #endif
 
+/* 16 lets an input function tell bad input without throwing; soft may be any node. */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#define lg_errsave(soft, ...)	errsave(soft, __VA_ARGS__)
+#else
+#define lg_errsave(soft, ...)	do { (void) (soft); ereport(ERROR, __VA_ARGS__); } while (0)
+#endif
+
 /* 16 added right anti joins. */
 #if PG_VERSION_NUM >= 160000
 #define lg_is_right_anti(jointype)	((jointype) == JOIN_RIGHT_ANTI)

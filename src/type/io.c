@@ -30,7 +30,7 @@ input(FunctionCallInfo fcinfo, int type)
 {
 	char	   *text = PG_GETARG_CSTRING(0);
 
-	PG_RETURN_POINTER(lg_sealed_input(type, text, strlen(text), PG_GETARG_INT32(2)));
+	PG_RETURN_POINTER(lg_sealed_input_soft(type, text, strlen(text), PG_GETARG_INT32(2), fcinfo->context));
 }
 
 static Datum

@@ -122,21 +122,22 @@ why_of(LgStatus status)
 
 /*
  * The text itself is never part of the message: it may be an address, and
- * messages go to the log.
+ * messages go to the log.  Where the caller of an input function takes errors
+ * softly (16 on), these return, and so do their callers, with nothing made.
  */
 static void
-refuse_text(int type, int position, const char *why)
+refuse_text(Node *soft, int type, int position, const char *why)
 {
-	ereport(ERROR,
+	lg_errsave(soft,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("invalid input for type %s", lg_sealed_type_name(type)),
 			 errdetail("At character %d: %s", position, why)));
 }
 
 static void
-refuse_mask(int type)
+refuse_mask(Node *soft, int type)
 {
-	ereport(ERROR,
+	lg_errsave(soft,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("invalid input for type %s", lg_sealed_type_name(type)),
 			 errdetail("The text is a mask, as shown to roles that may not see the value itself."),
@@ -145,10 +146,10 @@ refuse_mask(int type)
 
 /*
  * normalise
- *		The form that the token is made of; 22P02 if the text has none.
+ *		The form that the token is made of; 22P02, or false, if the text has none.
  */
-static void
-normalise(Normal *normal, int type, const char *text, size_t len)
+static bool
+normalise(Normal *normal, int type, const char *text, size_t len, Node *soft)
 {
 	size_t		bound;
 	size_t		err_pos = 0;
@@ -156,8 +157,11 @@ normalise(Normal *normal, int type, const char *text, size_t len)
 	LgStatus	status;
 
 	if (type == LG_TYPE_EMAIL && len > LG_MAX_ADDRESS_BYTES)
-		refuse_text(type, position_of(text, len, LG_MAX_ADDRESS_BYTES),
+	{
+		refuse_text(soft, type, position_of(text, len, LG_MAX_ADDRESS_BYTES),
 					"The address is longer than 1024 octets.");
+		return false;
+	}
 	bound = LG_NORMAL_BOUND(len);
 	normal->text = bound <= SMALL_NORMAL ? normal->small : palloc(bound);
 	if (type == LG_TYPE_EMAIL)
@@ -166,7 +170,8 @@ normalise(Normal *normal, int type, const char *text, size_t len)
 	else
 		status = lg_normal_text(normal->text, bound, &normal->len, text, len, &err_pos);
 	if (status != LG_OK)
-		refuse_text(type, position_of(text, len, err_pos), why != NULL ? why : why_of(status));
+		refuse_text(soft, type, position_of(text, len, err_pos), why != NULL ? why : why_of(status));
+	return status == LG_OK;
 }
 
 static void
@@ -188,13 +193,14 @@ typedef struct Tokens
  * make_tokens
  *		Put the tokens of in->text into in; with_domain is for addresses only.
  */
-static void
-make_tokens(LgSealInput *in, Tokens *tokens, bool with_domain)
+static bool
+make_tokens(LgSealInput *in, Tokens *tokens, bool with_domain, Node *soft)
 {
 	Normal		normal;
 	const LgIndexKeys *keys;
 
-	normalise(&normal, in->type, in->text, in->text_len);
+	if (!normalise(&normal, in->type, in->text, in->text_len, soft))
+		return false;
 	keys = lg_index_keys();
 	lg_token_make(tokens->token, in->type == LG_TYPE_EMAIL ? keys->email : keys->lookup,
 				  in->type, normal.text, normal.len);
@@ -207,6 +213,7 @@ make_tokens(LgSealInput *in, Tokens *tokens, bool with_domain)
 		in->domain_token = tokens->domain;
 	}
 	normal_done(&normal);
+	return true;
 }
 
 /*
@@ -233,29 +240,37 @@ seal_under(LgSealInput *in, int32 list_no)
 
 /*
  * make_from_utf8
- *		As lg_sealed_make(), of UTF-8.
+ *		As make(), of UTF-8.
  */
 static struct varlena *
-make_from_utf8(int type, const char *text, size_t len, int32 list_no)
+make_from_utf8(int type, const char *text, size_t len, int32 list_no, Node *soft)
 {
 	Tokens		tokens;
 	LgSealInput in;
 
 	if (lg_mask_is(text, len))
-		refuse_mask(type);
+	{
+		refuse_mask(soft, type);
+		return NULL;
+	}
 	if (len > LG_MAX_TEXT_BYTES)
-		refuse_text(type, position_of(text, len, LG_MAX_TEXT_BYTES), why_of(LG_ERR_TOO_LONG));
+	{
+		refuse_text(soft, type, position_of(text, len, LG_MAX_TEXT_BYTES), why_of(LG_ERR_TOO_LONG));
+		return NULL;
+	}
 	memset(&in, 0, sizeof(in));
 	in.type = (uint8) type;
 	in.text = text;
 	in.text_len = len;
-	if (type != LG_TYPE_TEXT)
-		make_tokens(&in, &tokens, type == LG_TYPE_EMAIL && lg_domain_kept(list_no));
+	if (type != LG_TYPE_TEXT &&
+		!make_tokens(&in, &tokens, type == LG_TYPE_EMAIL && lg_domain_kept(list_no), soft))
+		return NULL;
 	return seal_under(&in, list_no);
 }
 
-struct varlena *
-lg_sealed_make(int type, const char *text, size_t len, int32 list_no)
+/* NULL where an error was taken softly. */
+static struct varlena *
+make(int type, const char *text, size_t len, int32 list_no, Node *soft)
 {
 	char	   *utf8;
 	struct varlena *value;
@@ -263,12 +278,18 @@ lg_sealed_make(int type, const char *text, size_t len, int32 list_no)
 	lg_require_preload();
 	utf8 = pg_server_to_any(text, (int) len, PG_UTF8);
 	if (utf8 == text)
-		return make_from_utf8(type, text, len, list_no);
+		return make_from_utf8(type, text, len, list_no, soft);
 	len = strlen(utf8);
-	value = make_from_utf8(type, utf8, len, list_no);
+	value = make_from_utf8(type, utf8, len, list_no, soft);
 	sodium_memzero(utf8, len);
 	pfree(utf8);
 	return value;
+}
+
+struct varlena *
+lg_sealed_make(int type, const char *text, size_t len, int32 list_no)
+{
+	return make(type, text, len, list_no, NULL);
 }
 
 char *
@@ -302,9 +323,9 @@ lg_armour_accepted(void)
 }
 
 static void
-refuse_armour(int type, LgStatus status)
+refuse_armour(Node *soft, int type, LgStatus status)
 {
-	ereport(ERROR,
+	lg_errsave(soft,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("invalid armour for type %s", lg_sealed_type_name(type)),
 			 errdetail("%s",
@@ -321,8 +342,8 @@ refuse_armour(int type, LgStatus status)
  * yet (a restore under way, a subscriber without keys), that cannot be
  * unwrapped now, or that has been destroyed.
  */
-static void
-authenticate(int type, const LgValueView *view)
+static bool
+authenticate(int type, const LgValueView *view, Node *soft)
 {
 	const LgKey *key;
 	char	   *text;
@@ -330,14 +351,15 @@ authenticate(int type, const LgValueView *view)
 	LgStatus	status;
 
 	if (!lg_rootkey_available() || lg_key_state(view->key_id) != LG_KEY_LIVE)
-		return;
+		return true;
 	key = lg_key_by_id(view->key_id, false);
 	text = palloc(lg_value_text_bound(view));
 	status = lg_value_open(text, &len, key->keys, view);
 	sodium_memzero(text, lg_value_text_bound(view));
 	pfree(text);
 	if (status != LG_OK)
-		refuse_armour(type, LG_ERR_AUTH);
+		refuse_armour(soft, type, LG_ERR_AUTH);
+	return status == LG_OK;
 }
 
 /*
@@ -362,7 +384,7 @@ note_keyset(int type, const uint8_t there[LG_KEYSET_BYTES])
 				 errhint("See the server log.")));
 	AcceptInvalidationMessages();
 	if (!lg_keyset_of_values(noted) || memcmp(noted, there, LG_KEYSET_BYTES) != 0)
-		refuse_armour(type, LG_ERR_KEYSET);
+		refuse_armour(NULL, type, LG_ERR_KEYSET);
 }
 
 /*
@@ -370,7 +392,7 @@ note_keyset(int type, const uint8_t there[LG_KEYSET_BYTES])
  *		The value that an armour holds, under the key that it was sealed with.
  */
 static struct varlena *
-from_armour(int type, const char *text, size_t len)
+from_armour(int type, const char *text, size_t len, Node *soft)
 {
 	uint8_t		here[LG_KEYSET_BYTES];
 	uint8_t		there[LG_KEYSET_BYTES];
@@ -391,14 +413,20 @@ from_armour(int type, const char *text, size_t len)
 	value = palloc(VARHDRSZ + len);
 	status = lg_armour_decode((uint8_t *) VARDATA(value), &value_len, there, noted ? here : NULL, text, len);
 	if (status != LG_OK)
-		refuse_armour(type, status);
+	{
+		refuse_armour(soft, type, status);
+		return NULL;
+	}
 	SET_VARSIZE(value, VARHDRSZ + value_len);
 	lg_sealed_view(&view, value);
 	if (view.type != type)
-		refuse_armour(type, LG_ERR_SYNTAX);
-	if (known)
-		authenticate(type, &view);
-	else if (!noted && IsLogicalWorker())
+	{
+		refuse_armour(soft, type, LG_ERR_SYNTAX);
+		return NULL;
+	}
+	if (known && !authenticate(type, &view, soft))
+		return NULL;
+	if (!noted && IsLogicalWorker())
 		note_keyset(type, there);
 	return value;
 }
@@ -444,13 +472,24 @@ lg_sealed_check_target(int32 list_no)
 struct varlena *
 lg_sealed_input(int type, const char *text, size_t len, int32 list_no)
 {
+	return lg_sealed_input_soft(type, text, len, list_no, NULL);
+}
+
+/*
+ * lg_sealed_input_soft
+ *		As lg_sealed_input(), but bad input is told to soft, if that is an
+ *		ErrorSaveContext: then NULL.
+ */
+struct varlena *
+lg_sealed_input_soft(int type, const char *text, size_t len, int32 list_no, Node *soft)
+{
 	lg_require_preload();
 	if (lg_armour_is(text, len))
-		return from_armour(type, text, len);
+		return from_armour(type, text, len, soft);
 	if (list_no < 0)
-		return lg_sealed_make(type, text, len, lg_default_list());
+		return make(type, text, len, lg_default_list(), soft);
 	lg_sealed_check_target(list_no);
-	return lg_sealed_make(type, text, len, list_no);
+	return make(type, text, len, list_no, soft);
 }
 
 /* ---- from list to list ---- */
@@ -486,7 +525,7 @@ reseal(struct varlena *value, int32 list_no, LgDomainWish wish)
 	if (wish != LG_DOMAIN_NO)
 		in.domain_token = view.domain_token;
 	if (wish == LG_DOMAIN_YES && view.domain_token == NULL)
-		make_tokens(&in, &tokens, true);
+		(void) make_tokens(&in, &tokens, true, NULL);
 	moved = seal_under(&in, list_no);
 	sodium_memzero(text, bound);
 	pfree(text);

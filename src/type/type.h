@@ -65,6 +65,8 @@ extern struct varlena *lg_sealed_make(int type, const char *text, size_t len, in
 extern void lg_sealed_check_target(int32 list_no);
 /* As the input function does: an armour is taken as it is; list_no < 0 is the default list. */
 extern struct varlena *lg_sealed_input(int type, const char *text, size_t len, int32 list_no);
+/* The same; bad input may be told softly, and NULL is returned then. */
+extern struct varlena *lg_sealed_input_soft(int type, const char *text, size_t len, int32 list_no, struct Node *soft);
 
 /* The text, NUL-terminated, palloc'd, in the server's encoding; whoever calls has decided that it may be seen. */
 extern char *lg_sealed_open(const LgValueView *view, size_t *len);

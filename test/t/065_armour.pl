@@ -79,6 +79,30 @@ like($err, qr/DETAIL:  At character 5: /, 'the position of the fault is told');
 $err =~ s/^LINE \d+:.*\n//mg;	# psql's own quotation of what it sent
 unlike($err, qr/ab\@c|c d/, 'and not the text') or diag($err);
 
+# Bad input told softly, where the server can take it so.
+my $version = $node->safe_psql('postgres', 'SHOW server_version_num');
+SKIP:
+{
+	skip 'soft errors are of 16', 6 if $version < 160000;
+	for my $case ([ 'jo@example.com', 't' ], [ 'no address', 'f' ], [ 'r***@z***.example', 'f' ], [ substr($good, 0, -4), 'f' ], [ $foreign, 'f' ])
+	{
+		is($node->safe_psql('postgres', "SELECT pg_input_is_valid('$case->[0]', 'listguard.sealed_email')"), $case->[1],
+			'pg_input_is_valid of ' . substr($case->[0], 0, 20));
+	}
+	like($node->safe_psql('postgres', q{SELECT message || detail FROM pg_input_error_info('no address', 'listguard.sealed_email')}),
+		qr/^invalid input for type sealed_emailAt character \d+/, 'and what is wrong with it');
+}
+SKIP:
+{
+	skip 'ON_ERROR is of 17', 2 if $version < 170000;
+	my $bad = $node->basedir . '/bad.csv';
+	append_to_file($bad, "930001,fine1\@example.org,n,news1\n930002,no address,n,news1\n930003,fine3\@example.org,n,news1\n");
+	$node->safe_psql('postgres', "\\copy subs FROM '$bad' WITH (FORMAT csv, ON_ERROR ignore)");
+	is($node->safe_psql('postgres', 'SELECT string_agg(id::text, $$,$$ ORDER BY id) FROM subs WHERE id > 930000'), '930001,930003', 'COPY passes bad rows over');
+	is($node->safe_psql('postgres', 'SELECT email FROM subs WHERE id = 930003', extra_params => [ '-U', 'app' ]), 'fine3@example.org', 'and seals the others');
+	$node->safe_psql('postgres', 'DELETE FROM subs WHERE id > 930000');
+}
+
 # Another root key than the one that wrapped the keys: nothing opens, nothing is garbage.
 my $file = $node->basedir . '/root.key';
 my $key = slurp_file($file);
