@@ -13,7 +13,7 @@ EXTRA_CLEAN  = $(DATA_built) results output_iso tmp_check tmp_check_sql test/uni
 
 # These bring their own server and install what is missing: they must run
 # where there is no PGXS yet.
-SCRIPTED     = check demo matrix bootstrap check-layout bench-lists fuzz valgrind sanitize
+SCRIPTED     = check demo matrix bootstrap check-layout bench-lists bench-seal fuzz valgrind sanitize
 .PHONY: $(SCRIPTED)
 
 ifeq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
@@ -61,6 +61,10 @@ valgrind sanitize:
 # make bench-lists [LISTS=n MANY=n]: what holding many lists costs a look-up.
 bench-lists:
 	@LISTS="$(LISTS)" MANY="$(MANY)" test/bench/lists_bench
+
+# make bench-seal [BENCH_ROWS=200000] [BENCH_ROUNDS=7]: what sealing costs beside plain text.
+bench-seal:
+	@test/bench/seal_bench
 
 check-layout:
 	@test/tools/check-layout

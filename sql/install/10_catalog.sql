@@ -69,7 +69,8 @@ CREATE TABLE listguard.binding (
     kind text COLLATE "C" NOT NULL CHECK (kind IN ('role', 'relation')),
     name text COLLATE "C" NOT NULL,
     oid oid NOT NULL,
-    PRIMARY KEY (kind, name)
+    PRIMARY KEY (kind, name),
+    UNIQUE (kind, oid)      -- a snapshot from before a RENAME must not bind the old name again
 );
 
 CREATE TABLE listguard.approver (

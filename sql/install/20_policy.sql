@@ -73,8 +73,14 @@ BEGIN
     IF EXISTS (SELECT FROM listguard.binding b WHERE b.kind = _bind.kind AND b.name = _bind.name AND b.oid = _bind.oid) THEN
         RETURN;
     END IF;
-    PERFORM listguard._forget(_bind.kind, _bind.name);
-    INSERT INTO listguard.binding VALUES (_bind.kind, _bind.name, _bind.oid);
+    IF _bind.kind = 'role' THEN
+        PERFORM listguard._follow_roles();
+    END IF;
+    PERFORM listguard._forget(b.kind, b.name) FROM listguard.binding b
+    WHERE b.kind = _bind.kind AND b.oid = _bind.oid AND b.name <> _bind.name;
+    PERFORM listguard._forget(_bind.kind, _bind.name) WHERE NOT EXISTS (
+        SELECT FROM listguard.binding b WHERE b.kind = _bind.kind AND b.name = _bind.name AND b.oid = _bind.oid);
+    INSERT INTO listguard.binding VALUES (_bind.kind, _bind.name, _bind.oid) ON CONFLICT DO NOTHING;
 END
 $$;
 

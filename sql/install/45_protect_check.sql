@@ -129,7 +129,7 @@ CREATE FUNCTION listguard._equal_values(relation regclass, index oid, address_co
     SELECT listguard._internal_value(format(
         'SELECT jsonb_build_object(''n'', count(*), ''rows'', coalesce(sum(n), 0), ''first'', coalesce(string_agg(p, ''; '') FILTER (WHERE r <= 10), ''''))::text '
         'FROM (SELECT row_number() OVER () AS r, n, array_to_string(ps[1:3], '' and '') AS p FROM '
-        '(SELECT count(*) AS n, array_agg(%s) AS ps FROM %s WHERE %s GROUP BY %s HAVING count(*) > 1) g) h',
+        '(SELECT count(*) AS n, array_agg(%s ORDER BY tableoid, ctid) AS ps FROM %s WHERE %s GROUP BY %s HAVING count(*) > 1) g) h',
         listguard._position_expression(_equal_values.relation), _equal_values.relation,
         string_agg(k.expression || ' IS NOT NULL', ' AND ' ORDER BY k.n), string_agg(k.expression, ', ' ORDER BY k.n)))::jsonb
     FROM (SELECT n, CASE WHEN a.attname = ANY (_equal_values.address_columns) AND listguard._sealing_of(a.atttypid) = 'text'

@@ -478,7 +478,8 @@ DECLARE
 BEGIN
     FOR c IN
         SELECT a.attname, a.attnotnull, listguard._shadow_name(relation, a.attname) AS shadow, pg_get_expr(f.adbin, f.adrelid) AS default_expression,
-               col_description(a.attrelid, a.attnum) AS comment
+               col_description(a.attrelid, a.attnum) AS comment,
+               (SELECT k.conname FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[a.attnum]) AS not_null
         FROM pg_attribute a LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
         WHERE a.attrelid = relation AND a.attname = ANY (columns) ORDER BY a.attnum
     LOOP
@@ -488,6 +489,12 @@ BEGIN
         PERFORM listguard._as_owner(relation, format('ALTER TABLE %s DROP CONSTRAINT %I', relation, c.shadow || '_check'));
         PERFORM listguard._as_owner(relation, format('ALTER TABLE %s DROP COLUMN %I', relation, c.attname));
         PERFORM listguard._as_owner(relation, format('ALTER TABLE %s RENAME COLUMN %I TO %I', relation, c.shadow, c.attname));
+        -- NOT NULL is a constraint with a name from 18 on
+        IF c.not_null IS NOT NULL THEN
+            PERFORM listguard._as_owner(relation, format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', relation, k.conname, c.not_null))
+            FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND k.conkey = ARRAY[a.attnum]
+            WHERE k.conrelid = relation AND k.contype = 'n' AND a.attname = c.attname AND k.conname <> c.not_null;
+        END IF;
         IF c.default_expression IS NOT NULL THEN
             PERFORM listguard._as_owner(relation, format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', relation, c.attname, c.default_expression));
         END IF;

@@ -36,13 +36,29 @@ lg_event_init(LgEvent *ev, LgEventKind kind, LgOutcome outcome)
 	ev->rows = ev->reveals = -1;
 }
 
+/*
+ * Random bytes are drawn for many ids at a time: one call costs most of a
+ * microsecond, and every read has an event.  Ids are public, so nothing is lost by having them
+ * ready; the process number keeps a fork from using its parent's.
+ */
 static void
 make_id(pg_uuid_t *id)
 {
-	if (!pg_strong_random(id->data, UUID_LEN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
+	static uint8 pool[64][UUID_LEN];
+	static int	left = 0;
+	static int	owner = 0;
+
+	if (left == 0 || owner != MyProcPid)
+	{
+		left = 0;
+		if (!pg_strong_random(pool, sizeof(pool)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		left = lengthof(pool);
+		owner = MyProcPid;
+	}
+	memcpy(id->data, pool[--left], UUID_LEN);
 	id->data[6] = (id->data[6] & 0x0f) | 0x40;
 	id->data[8] = (id->data[8] & 0x3f) | 0x80;
 }

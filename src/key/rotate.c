@@ -176,7 +176,7 @@ write_batch(Batch *batch)
 
 	if (batch->n == 0)
 		return;
-	values[0] = PointerGetDatum(construct_array(batch->ids, batch->n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[0] = PointerGetDatum(construct_array(batch->ids, batch->n, INT8OID, 8, sizeof(Datum) >= 8, TYPALIGN_DOUBLE));
 	values[1] = PointerGetDatum(construct_array(batch->wrapped, batch->n, BYTEAOID, -1, false, TYPALIGN_INT));
 	if (lg_registry_execute(is_index ?
 							"UPDATE listguard.index_key k SET wrapped = n.wrapped"

@@ -14,10 +14,8 @@
 #include <sodium.h>
 
 #include "access/genam.h"
-#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "catalog/pg_database.h"
 #include "fmgr.h"
 #include "funcapi.h"

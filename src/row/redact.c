@@ -51,16 +51,19 @@ address_byte(char c)
 	return c != '\0' && (unsigned char) c > ' ' && strchr("\"'`()<>[]{},;:=|\\", c) == NULL;
 }
 
-/* The end of a string that begins at s, of which the quote is the first byte. */
+/*
+ * The end of a string that begins at s, of which the quote is the first byte;
+ * as many backslashes (0: none do) hide the byte behind them.
+ */
 static const char *
-string_end(const char *s, bool backslashes)
+string_end(const char *s, int backslashes)
 {
 	char		quote = *s++;
 
 	for (; *s != '\0'; s++)
 	{
-		if (backslashes && *s == '\\' && s[1] != '\0')
-			s++;
+		if (backslashes > 0 && strncmp(s, "\\\\", backslashes) == 0 && s[backslashes] != '\0')
+			s += backslashes;
 		else if (*s == quote && *++s != quote)
 			return s;
 	}
@@ -115,14 +118,31 @@ comment_end(const char *s)
 }
 
 /*
+ * The end of a quoted name that begins at s; s if none does.  In JSON its quotes
+ * are escaped.
+ */
+static const char *
+name_end(const char *s, bool json)
+{
+	const char *end;
+
+	if (!json)
+		return *s == '"' ? string_end(s, 0) : s;
+	if (strncmp(s, "\\\"", 2) != 0)
+		return s;
+	end = strstr(s + 2, "\\\"");
+	return end != NULL ? end + 2 : s + strlen(s);
+}
+
+/*
  * mark_literals
- *		Mark strings and comments of SQL.
+ *		Mark strings and comments of SQL, as it stands or inside JSON.
  *
- * A plan as JSON has statements in double quotes, where they are not a name's:
- * the caller looks at it both ways and hides what either does.
+ * A plan as JSON or YAML has statements in double quotes, where they are not a
+ * name's: the caller looks at it both ways and hides what either does.
  */
 static void
-mark_literals(const char *s, char *marks, bool names)
+mark_literals(const char *s, char *marks, bool json)
 {
 	const char *p = s;
 
@@ -131,17 +151,19 @@ mark_literals(const char *s, char *marks, bool names)
 		const char *end = p;
 
 		if (*p == '\'')
-			end = string_end(p, !standard_conforming_strings || (p > s && (p[-1] == 'E' || p[-1] == 'e')));
+		{
+			bool		escapes = !standard_conforming_strings || (p > s && (p[-1] == 'E' || p[-1] == 'e'));
+
+			end = string_end(p, !escapes ? 0 : json ? 2 : 1);
+		}
 		else if (*p == '$' && (p == s || !word_byte(p[-1])))
 			end = dollar_end(p);
 		else
 			end = comment_end(p);
 		if (end > p)
 			memset(marks + (p - s), 1, end - p);
-		else if (*p == '"' && names)
-			end = string_end(p, false);
 		else
-			end = p + 1;
+			end = Max(name_end(p, json), p + 1);
 		p = end;
 	}
 }
@@ -301,8 +323,8 @@ hide(char *s, int in)
 		return no_memory;
 	if (in & IN_SQL)
 	{
-		mark_literals(s, marks, true);
 		mark_literals(s, marks, false);
+		mark_literals(s, marks, true);
 	}
 	if (in & IN_QUOTES)
 		mark_quotes(s, marks);
@@ -446,7 +468,7 @@ lg_redact(ErrorData *edata)
 
 	if (!lg_redact_logs || busy)
 		return;
-	is_statement = is_log(edata) && edata->hide_stmt;
+	is_statement = edata->hide_stmt;
 	edata->hide_stmt = true;
 	copy = *edata;
 	if (!redact(&copy, is_statement))

@@ -125,6 +125,15 @@ sql(q{CALL listguard.reseal('opens')});
 is((split /\|/, sql(q{SELECT position->>'rewritten' FROM listguard.job ORDER BY id DESC LIMIT 1}))[0], '60', 'but a table that is not protected');
 is(sql(q{SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND mode = 'ExclusiveLock'}), '0', 'what failed holds no lock');
 
+# ---- as an administrator who is no superuser, with a search_path of somebody's choice ----
+
+sql(q{CREATE ROLE dba LOGIN IN ROLE listguard_admin; CREATE ROLE aud LOGIN IN ROLE listguard_auditor; CREATE SCHEMA evil; GRANT ALL ON SCHEMA evil TO PUBLIC;
+	CREATE DOMAIN evil.int8 AS text; CREATE DOMAIN evil.bool AS text; CREATE TABLE evil.job ()});
+is(sqlstate($node, 'postgres', 'dba', q{SET search_path = evil, pg_catalog; SELECT listguard.rotate_list_key('public.subs'); CALL listguard.reseal('public.subs')}),
+	'ok', 'an administrator may, whatever the search_path is');
+is(sqlstate($node, 'postgres', 'aud', q{SELECT count(*) FROM listguard.progress}), 'ok', 'an auditor sees how far it is');
+is(sqlstate($node, 'postgres', 'app', q{SELECT count(*) FROM listguard.progress}), '42501', 'others do not');
+
 # ---- killed ----
 
 sql(q{SELECT listguard.rotate_list_key('subs')});

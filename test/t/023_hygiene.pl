@@ -69,9 +69,11 @@ my @ways = (
 	[ 'plan, text' => q{SET auto_explain.log_min_duration = 0; SELECT * FROM plain WHERE name = 'NEEDLE'} ],
 	[ 'plan, dollars' => q{SET auto_explain.log_min_duration = 0; SELECT * FROM plain WHERE name = $$NEEDLE$$} ],
 	[ 'plan, json' => q{SET auto_explain.log_min_duration = 0; SET auto_explain.log_format = json; SELECT name AS "it's" FROM plain WHERE name = $$NEEDLE$$} ],
+	[ 'plan, escapes in json' => q{SET auto_explain.log_min_duration = 0; SET auto_explain.log_format = json; SELECT name FROM plain WHERE name = E'it\\'s NEEDLE' -- it's}."\n" ],
 	[ 'plan, yaml' => q{SET auto_explain.log_min_duration = 0; SET auto_explain.log_format = yaml; SELECT name FROM plain WHERE name = 'NEEDLE'} ],
 	[ 'plan, xml' => q{SET auto_explain.log_min_duration = 0; SET auto_explain.log_format = xml; SELECT name FROM plain WHERE name = 'NEEDLE'} ],
 	[ 'plan, nested' => q{SET auto_explain.log_min_duration = 0; DO $$BEGIN PERFORM FROM plain WHERE name = 'NEEDLE'; END$$} ],
+	[ 'plan, as a notice' => q{SET auto_explain.log_min_duration = 0; SET auto_explain.log_level = notice; SELECT * FROM plain WHERE name = 'NEEDLE'} ],
 	[ 'integer' => q{SELECT 'NEEDLE'::int} ],
 	[ 'value with quotes' => q{SELECT 'a" NEEDLE "b'::int} ],
 	[ 'date' => q{SELECT 'NEEDLE'::date} ],
@@ -134,7 +136,8 @@ sub run_all
 		my $needle = needle($round, $name);
 		$sql =~ s/NEEDLE/$needle/g;
 		# one by one, as the client sends them, whatever fails
-		$node->psql('postgres', "$sql;\n", connstr => $app, on_error_stop => 0);
+		$node->psql('postgres', "$sql;\n", on_error_stop => 0,
+			connstr => $name =~ /^plan/ ? $node->connstr('postgres') : $app);
 	}
 	foreach my $way (@bound)
 	{
@@ -213,6 +216,16 @@ foreach my $name ((map { $_->[0] } @ways, @bound), 'deadlock', 'crash')
 my ($off, $on) = map { join ' ', map { ord } split //, needle($_, 'tree') } ('Off', 'On');
 ok($log{log} =~ /$off/, 'parse tree: in the log without redaction');
 ok($log{log} !~ /$on/, 'parse tree: not with it');
+# each is where it was meant to be
+foreach my $left (qr/Query Text: SELECT \* FROM plain WHERE name = <redacted>;\s+[^;]*\(plain.name = <redacted>::text\)/,
+	qr/"Query Text": "SELECT name AS \\"it<redacted>/, qr/Query Text: "SELECT name FROM plain WHERE name = <redacted>/,
+	qr{<Query-Text>SELECT name FROM plain WHERE name = <redacted>}, qr/NOTICE:  [^\n]*duration: .*plan:\s+Query Text: SELECT \* FROM plain WHERE name = <redacted>/,
+	qr/Key \(name\)=\(<redacted>/, qr/Failing row contains \(<redacted>/, qr/Failed process was running: SELECT pg_sleep\(600\), <redacted>/,
+	qr/CachedPlanSource: [^\n]*: PREPARE q AS SELECT <redacted>/, qr/parameters: a = <redacted>/, qr/arameters: \$1 = <redacted>/,
+	qr/COPY plain, line \d+, column n: <redacted>/, qr/JSON data, line 2: <redacted>/, qr/unterminated [^\n]* at or near "<redacted>"/)
+{
+	like($log{log}, $left, "$left");
+}
 like($log{log}, qr/Process \d+: SELECT pg_advisory_xact_lock\(1\)::text, <redacted>/, 'what is left of a deadlock says what waited');
 like($log{log}, qr/invalid input syntax for type integer: "<redacted>"/, 'and of a cast, what failed');
 
@@ -237,6 +250,10 @@ foreach my $role ('app', 'looker')
 	is(scalar @clear . ' ' . scalar @armour, $role eq 'app' ? '4 0' : '0 4', "$role gets what he may, in binary");
 	unlike($bytes, qr/\*\*\*/, "$role gets no mask from COPY");
 }
+
+# Of hstore too, which makes text of a row itself.
+$node->safe_psql('postgres', 'CREATE EXTENSION hstore');
+is($node->safe_psql('postgres', "SELECT hstore(s)::text ~ 'lg1:', hstore(s)::text ~ 'hay' FROM subs s WHERE id = 40", connstr => $app), 't|f', 'hstore has armour');
 
 # A view over a sealed constant: the dump holds armour, and brings it back.
 $node->safe_psql('postgres', q{

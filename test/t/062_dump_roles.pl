@@ -144,5 +144,9 @@ is(sqlstate($node, 'src', 'Chief Clerk', 'SELECT email FROM subs WHERE id = 3'),
 $node->safe_psql('postgres', 'CREATE ROLE clerk LOGIN');
 is(sqlstate($node, 'src', 'clerk', 'SELECT email FROM subs WHERE id = 3'), '42501', 'who takes the old name inherits nothing');
 
+# a name that was bound late, by who had not seen the RENAME, is not bound beside the new one
+is(sqlstate($node, 'src', 'postgres', q{INSERT INTO listguard.binding SELECT 'role', 'clerk', oid FROM pg_roles WHERE rolname = 'Chief Clerk'}),
+	'23505', 'a role is bound under one name');
+
 $node->stop;
 done_testing();

@@ -63,6 +63,11 @@ for my $role ('postgres', 'boss')
 }
 same_database($node, 'postgres', $addresses, $definitions, 'after refusals');
 
+$node->safe_psql('postgres', q{CREATE ROLE chief LOGIN; GRANT listguard_admin TO chief; SELECT listguard.grant_access('chief', 'hashed', '{view,reveal}')});
+isnt(sqlstate($node, 'postgres', 'chief', q{SELECT listguard.unprotect('hashed')}), 'ok', 'unprotect of a table partitioned by the sealed column is refused');
+$node->safe_psql('postgres', q{SELECT listguard.revoke_access('chief', 'hashed')});
+same_database($node, 'postgres', $addresses, $definitions, 'which changes nothing');
+
 # ---- copies ----
 
 $node->safe_psql('postgres', 'CREATE DATABASE twin TEMPLATE postgres');
