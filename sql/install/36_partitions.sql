@@ -56,6 +56,23 @@ END
 $$;
 COMMENT ON FUNCTION listguard._detached(oid, oid) IS 'keeps a detached partition under protection';
 
+-- What has left stays under protection only as long as there is a protected table.
+CREATE FUNCTION listguard._check_detached(relation text) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    left_over text;
+BEGIN
+    SELECT d.relation INTO left_over FROM listguard.detached d
+    WHERE d.root = _check_detached.relation AND to_regclass(d.relation) IS NOT NULL LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'table % was detached from % and is still under its protection', left_over, _check_detached.relation
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Attach or drop it first.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION listguard._check_detached(text) IS 'refuses where tables are left that were detached from this one';
+
 -- No row may come in with a value of another list than its own, or of none.
 CREATE FUNCTION listguard._check_values(root oid, member oid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -129,12 +129,14 @@ like(as('owner', 'CREATE TABLE o (LIKE subs) PARTITION BY LIST (list); ALTER TAB
 is(as('dba', q{SET client_min_messages = error; ALTER TABLE subs ATTACH PARTITION former_a FOR VALUES IN ('a')}), '', 'it can come back');
 is(admin('SELECT count(*) FROM listguard.detached'), 0, 'and is a partition like any other');
 is(as('app', q{SELECT count(*) FROM subs WHERE list = 'a'}), 71, 'with its rows');
-admin('CREATE TABLE kept AS SELECT 1 AS n');
 is(as('dba', q{SET client_min_messages = error; ALTER TABLE subs DETACH PARTITION subs_rest}), '', 'a default partition with partitions is detached');
 is(as('dba', q{SET client_min_messages = error; ALTER TABLE subs DETACH PARTITION subs_b CONCURRENTLY}), '', 'another concurrently');
 like(as('owner', "SELECT * FROM $_"), qr/^(LG006|42501)/, "$_ is protected") for qw(subs_b subs_rest subs_rest_1);
 is(as('dba', 'DROP TABLE subs_b; TRUNCATE loose'), '', 'one is dropped, one truncated');
 like(as('app', q{SELECT list, count(*) FROM subs GROUP BY list ORDER BY list}), qr/^a\|71$/, 'the others stay');
+
+admin(q{SELECT listguard.grant_access('dba', 'subs', '{reveal}')});
+like(as('dba', q{SELECT listguard.unprotect('subs')}), qr/^55000: table public.subs_rest was detached/, 'unprotect is refused while one is left');
 
 # ---- what may not become a part ----
 
