@@ -106,6 +106,7 @@ typedef struct RelEntry
 } RelEntry;
 
 static HTAB *relations = NULL;	/* RelEntry; in memory */
+static RelEntry *last_entry = NULL; /* of these, the one asked for last */
 static List *rows = NIL;		/* of Row; in memory */
 static List *detached = NIL;	/* of Detached; in memory */
 static bool rows_loaded = false;
@@ -516,6 +517,7 @@ lg_registry_refresh(void)
 		return loaded;
 	lg_registry_install();
 	relations = NULL;
+	last_entry = NULL;
 	rows = detached = NIL;
 	rows_loaded = false;
 	loaded = 0;
@@ -672,9 +674,15 @@ lg_registered_lookup(Oid relid)
 	if (relid < FirstNormalObjectId || !lg_extension_present())
 		return NULL;
 	lg_registry_refresh();
+	/* A statement asks for the same relation several times. */
+	if (last_entry != NULL && last_entry->relid == relid && last_entry->valid)
+		return with_threshold(last_entry->protected);
 	entry = hash_search(relations, &relid, HASH_FIND, NULL);
 	if (entry != NULL && entry->valid)
+	{
+		last_entry = entry;
 		return with_threshold(entry->protected);
+	}
 	events = relcache_events;
 	load_rows();
 	if (rows != NIL)
