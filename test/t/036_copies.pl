@@ -105,6 +105,9 @@ refused($node, 'copy', 'SELECT email::text FROM subs WHERE id = 1', 'template: a
 refused($node, 'copy', 'SELECT listguard.domain(email) FROM subs WHERE id = 1', 'template: domain()');
 refused($node, 'copy', q{UPDATE subs SET list = 'news7' WHERE id = 1}, 'template: a move to another list');
 refused($node, 'copy', qq{SELECT listguard.present_ticket('$token')}, 'template: a ticket');
+$node->safe_psql('copy', q{GRANT listguard_admin TO app});
+refused($node, 'copy', q{SELECT listguard.unprotect('subs')}, 'template: unprotect');
+$node->safe_psql('copy', q{REVOKE listguard_admin FROM app});
 like(as_app($node, 'copy', 'COPY (SELECT email FROM subs WHERE id = 1) TO STDOUT'), qr/^lg1:/, 'template: COPY gives armour');
 like(as_app($node, 'copy', q{SET listguard.output = 'munged'; SELECT email FROM subs WHERE id = 1}), $masked, 'template: munged is masked');
 is(as_app($node, 'copy', q{INSERT INTO subs VALUES (100, 'new@zyxwvu.example', 'New', 'news1');
