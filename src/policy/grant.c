@@ -66,6 +66,9 @@ static struct
 	Oid			last_user;		/* lg_reveal_allowed's answer to its last question */
 	int32		last_list;
 	bool		last_reveal;
+	Oid			any_user;		/* lg_grants_on_relation's */
+	Oid			any_relid;
+	int			any_held;
 }			cache;
 
 /* Used while grants are read: rows of one relation follow each other. */
@@ -326,8 +329,16 @@ lg_grants_on_relation(Oid userid, Oid relid)
 
 	if (!lg_extension_present())
 		return 0;
+	if (cache.generation == lg_registry_generation && cache.any_user == userid &&
+		cache.any_relid == relid && OidIsValid(relid))
+		return cache.any_held;
 	held = on_relation(grants_of(userid), relid)->any;
-	return superuser_arg(userid) ? held | LG_PRIV_BACKUP : held;
+	if (superuser_arg(userid))
+		held |= LG_PRIV_BACKUP;
+	cache.any_user = userid;
+	cache.any_relid = relid;
+	cache.any_held = held;
+	return held;
 }
 
 /*
