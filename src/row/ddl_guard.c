@@ -20,6 +20,7 @@
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_type.h"
@@ -416,6 +417,26 @@ constrained_by(const AlterDomainStmt *stmt)
 	return OidIsValid(typid) ? domain_in_protected(typid) : NULL;
 }
 
+/* No value needs a partition of the audit: whoever keeps the log may take old ones off. */
+static bool
+is_audit_partition(AlterExtensionContentsStmt *stmt)
+{
+	Oid			relid;
+
+	if (stmt->objtype != OBJECT_TABLE)
+		return false;
+	relid = RangeVarGetRelid(makeRangeVarFromNameList(castNode(List, stmt->object)), NoLock, true);
+	return OidIsValid(relid) && get_rel_relispartition(relid) &&
+		get_partition_parent(relid, true) == lg_relation_oid("audit");
+}
+
+static void
+check_extension_contents(AlterExtensionContentsStmt *stmt)
+{
+	if (stmt->action < 0 && strcmp(stmt->extname, "listguard") == 0 && !is_audit_partition(stmt))
+		refuse_while_sealed("a part of extension listguard from it");
+}
+
 static void
 on_record(Node *stmt, const LgProtected *prot)
 {
@@ -442,9 +463,8 @@ lg_ddl_check(Node *stmt)
 	}
 	else if (IsA(stmt, DropOwnedStmt))
 		check_drop_owned((DropOwnedStmt *) stmt);
-	else if (IsA(stmt, AlterExtensionContentsStmt) && ((AlterExtensionContentsStmt *) stmt)->action < 0 &&
-			 strcmp(((AlterExtensionContentsStmt *) stmt)->extname, "listguard") == 0)
-		refuse_while_sealed("a part of extension listguard from it");
+	else if (IsA(stmt, AlterExtensionContentsStmt))
+		check_extension_contents((AlterExtensionContentsStmt *) stmt);
 	else if (IsA(stmt, AlterDomainStmt))
 		prot = constrained_by((AlterDomainStmt *) stmt);
 	else
