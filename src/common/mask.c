@@ -86,85 +86,30 @@ last_label(const char *domain, size_t len)
 	return start;
 }
 
-/* What a byte may be in an address that plain_mask() knows; 0 for all others. */
-#define L	1					/* in the local part */
-#define B	3					/* there and in a label */
-
-static const uint8_t plain_byte[256] = {
-	['+'] = L, ['_'] = L, ['-'] = L,
-	['0'] = B, ['1'] = B, ['2'] = B, ['3'] = B, ['4'] = B,
-	['5'] = B, ['6'] = B, ['7'] = B, ['8'] = B, ['9'] = B,
-	['A'] = B, ['B'] = B, ['C'] = B, ['D'] = B, ['E'] = B, ['F'] = B, ['G'] = B,
-	['H'] = B, ['I'] = B, ['J'] = B, ['K'] = B, ['L'] = B, ['M'] = B, ['N'] = B,
-	['O'] = B, ['P'] = B, ['Q'] = B, ['R'] = B, ['S'] = B, ['T'] = B, ['U'] = B,
-	['V'] = B, ['W'] = B, ['X'] = B, ['Y'] = B, ['Z'] = B,
-	['a'] = B, ['b'] = B, ['c'] = B, ['d'] = B, ['e'] = B, ['f'] = B, ['g'] = B,
-	['h'] = B, ['i'] = B, ['j'] = B, ['k'] = B, ['l'] = B, ['m'] = B, ['n'] = B,
-	['o'] = B, ['p'] = B, ['q'] = B, ['r'] = B, ['s'] = B, ['t'] = B, ['u'] = B,
-	['v'] = B, ['w'] = B, ['x'] = B, ['y'] = B, ['z'] = B
-};
-
-/* Where a run of dot-separated words of such bytes ends; 0 if there is none.  *last is where the last word begins. */
-static size_t
-plain_words(const char *text, size_t len, uint8_t what, size_t *last)
-{
-	size_t		word = 0;
-	size_t		i = 0;
-
-	for (; i < len; i++)
-	{
-		uint8_t		b = (uint8_t) text[i];
-
-		if ((plain_byte[b] & what) == what)
-			continue;
-		/* In a label, between two others: neither "--" nor "xn--". */
-		if (b == '-' && i > word && i + 1 < len && plain_byte[(uint8_t) text[i + 1]] == B)
-			continue;
-		if (b != '.')
-			break;
-		if (i == word)
-			return 0;
-		word = i + 1;
-	}
-	*last = word;
-	return i == word ? 0 : i;
-}
-
 /*
  * plain_mask
- *		The mask of an address such as nearly all are, without parsing it in full.
- *
- * False, and nothing is said of the text, where it has any other byte or more
- * than 63 in a part.
+ *		The mask of an address such as nearly all are, without parsing it in
+ *		full; false, and nothing is said of the text, where it is not known.
  */
 static bool
 plain_mask(char *out, size_t out_size, const char *text, size_t len)
 {
+	size_t		domain;
 	size_t		last;
 	size_t		tail;
-	char		first;
-	size_t		at = plain_words(text, len, L, &last);
 
-	if (at == 0 || at > 63 || at == len || text[at] != '@')
+	if (!lg_address_plain(text, len, &domain, &last))
 		return false;
-	first = text[0];
-	text += at + 1;
-	len -= at + 1;
-	if (len > 63 || len == 0 || plain_words(text, len, B, &last) != len)
-		return false;
-	tail = last > 0 ? len - last + 1 : 0;
+	tail = last > domain ? len - last + 1 : 0;
 	if (out_size <= 9 + tail)
 		return false;
 	memcpy(out, " ***@ ***", 9);
-	out[0] = first;
-	out[5] = text[0];
+	out[0] = text[0];
+	out[5] = text[domain];
 	memcpy(out + 9, text + len - tail, tail);
 	out[9 + tail] = '\0';
 	return true;
 }
-
-#undef L
-#undef B
 
 /*
  * lg_mask_address

@@ -619,11 +619,35 @@ masked_as_parsed(const char *text, size_t len)
 	return is_address ? status == LG_OK && strcmp(out, want) == 0 : status != LG_OK && out[0] == '\0';
 }
 
-/* Most masks are made without a full parse: they must not differ by that. */
+/* Is the normal form of this ASCII text, with no quotes and no A-label, the text in lower case, where it is an address? */
+static bool
+lowered_as_parsed(const char *text, size_t len)
+{
+	char		out[512 * 18];
+	size_t		out_len;
+	size_t		domain_off;
+	size_t		pos;
+	const char *why;
+	LgAddress	addr;
+	LgStatus	parsed = lg_address_parse(&addr, text, len, &pos, &why);
+
+	if (lg_address_normal(out, sizeof(out), &out_len, &domain_off, text, len, &pos, &why) != parsed)
+		return false;
+	if (parsed != LG_OK)
+		return out_len == 0;
+	if (out_len != len || domain_off != addr.domain_off)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (out[i] != (text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i]))
+			return false;
+	return true;
+}
+
+/* Most masks and normal forms are made without a full parse: they must not differ by that. */
 static void
 test_masks(void)
 {
-	static const char bytes[] = "a9-.@*";
+	static const char bytes[] = "aZ-.@*";
 	static const char *const ends[] = {"a@xn--a.de", "a@xn--tda.de", "a@XN--tda.de", "a@ab--c", "a@a-b-c.d-e", "a@a-.b", "a@-a", "a@a.-",
 	"a@b c", "a b@c", "a@b_c", "a+b@c", "a_b@c", "a@b+c", "a@b\xC3\xBC", "\xC3\xBC@b", "a@b\n", "a@b@c", "\"a\"@b", "a@b.", "a@b..c"};
 	char		text[512];
@@ -635,9 +659,9 @@ test_masks(void)
 		{
 			for (size_t i = 0, rest = n; i < len; i++, rest /= 6)
 				text[i] = bytes[rest % 6];
-			good = good && masked_as_parsed(text, len);
+			good = good && masked_as_parsed(text, len) && lowered_as_parsed(text, len);
 		}
-	tap_ok(good, "masks of all texts of up to seven bytes of \"%s\" agree with the parser", bytes);
+	tap_ok(good, "masks and normal forms of all texts of up to seven bytes of \"%s\" agree with the parser", bytes);
 	good = true;
 	for (size_t i = 0; i < COUNT(ends); i++)
 	{
@@ -657,9 +681,9 @@ test_masks(void)
 		for (size_t len = local + 55; len <= local + 75; len++)
 		{
 			text[local] = '@';
-			good = good && masked_as_parsed(text, len);
+			good = good && masked_as_parsed(text, len) && lowered_as_parsed(text, len);
 			text[local + 10] = '.';
-			good = good && masked_as_parsed(text, len);
+			good = good && masked_as_parsed(text, len) && lowered_as_parsed(text, len);
 			text[local + 10] = text[local] = 'a';
 		}
 	tap_ok(good, "nor at the limits of length");
