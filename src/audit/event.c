@@ -63,19 +63,25 @@ make_id(pg_uuid_t *id)
 	id->data[8] = (id->data[8] & 0x3f) | 0x80;
 }
 
-/* Encodes in a context of its own: nothing is left behind but the record. */
+/*
+ * Encodes in a context of its own, kept and emptied: nothing is left behind but
+ * the record.  What an error has left is emptied by the next event.
+ */
 static void
 write_event(const LgEvent *ev, LgRecordKind kind, LgSync sync, pg_uuid_t *id)
 {
-	MemoryContext mine = AllocSetContextCreate(CurrentMemoryContext, "listguard event",
-											   ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(mine);
+	static MemoryContext mine = NULL;
+	MemoryContext old = CurrentMemoryContext;
 	TimestampTz at = GetCurrentTimestamp();
 	LgIdentity	who;
 	LgAuditRow	row;
 	StringInfoData bytes;
 
 	lg_require_preload();
+	if (mine == NULL)
+		mine = AllocSetContextCreate(TopMemoryContext, "listguard event", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(mine);
+	MemoryContextSwitchTo(mine);
 	make_id(id);
 	lg_identity_take(&who);
 	lg_row_from_event(&row, ev, &who, id, at);
@@ -83,7 +89,7 @@ write_event(const LgEvent *ev, LgRecordKind kind, LgSync sync, pg_uuid_t *id)
 	lg_record_encode(&bytes, &row);
 	(void) lg_spool_append(bytes.data, bytes.len, MyDatabaseId, kind, sync, at);
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(mine);
+	MemoryContextReset(mine);
 	lg_worker_wake();
 }
 

@@ -23,6 +23,7 @@
 #include "audit/record.h"
 #include "common/shape.h"
 #include "guc.h"
+#include "policy/registry.h"
 
 #define PAYLOAD_VERSION	1
 #define NULL_STRING		PG_UINT32_MAX
@@ -51,13 +52,39 @@ lg_outcome_name(LgOutcome outcome)
 
 /* ---- who ---- */
 
-/* Name of a role, where the catalogs may be read; else "oid NNN". */
-static const char *
-role_name(Oid roleid)
+/* The name that a role had when the registry's generation was what it is now. */
+typedef struct RoleName
 {
-	const char *name = IsTransactionState() ? GetUserNameFromId(roleid, true) : NULL;
+	uint64		generation;
+	Oid			roleid;
+	char		name[NAMEDATALEN];
+} RoleName;
 
-	return name ? name : psprintf("oid %u", roleid);
+/*
+ * Name of a role, where the catalogs may be read; else "oid NNN".  The last one
+ * is kept: a change of any role raises the generation.
+ */
+static const char *
+role_name(Oid roleid, RoleName *last)
+{
+	uint64		generation = lg_registry_generation;
+	const char *name;
+
+	if (!IsTransactionState())
+		return psprintf("oid %u", roleid);
+	if (last->generation == generation && last->roleid == roleid)
+		return last->name;
+	name = GetUserNameFromId(roleid, true);
+	if (name == NULL)
+		return psprintf("oid %u", roleid);
+	/* Without the extension nothing would tell us of a change. */
+	if (lg_extension_present() && generation == lg_registry_generation)
+	{
+		last->generation = generation;
+		last->roleid = roleid;
+		strlcpy(last->name, name, NAMEDATALEN);
+	}
+	return name;
 }
 
 /* Asked of the SQL function, once: the port's own header needs more than a server's headers. */
@@ -85,8 +112,11 @@ client_address(void)
 void
 lg_identity_take(LgIdentity *who)
 {
-	who->login_role = role_name(GetSessionUserId());
-	who->effective_role = role_name(GetUserId());
+	static RoleName login;
+	static RoleName effective;
+
+	who->login_role = role_name(GetSessionUserId(), &login);
+	who->effective_role = role_name(GetUserId(), &effective);
 	who->actor = lg_actor_setting();
 	who->application_name = application_name && application_name[0] ? application_name : NULL;
 	who->client_addr = client_address();
@@ -96,16 +126,31 @@ lg_identity_take(LgIdentity *who)
 		U64FromFullTransactionId(GetTopFullTransactionIdIfAny()) : 0;
 }
 
+/*
+ * A text that is its own shape, as a prepared statement's is, is kept to be known
+ * again; a text with constants never is.
+ */
 static char *
 statement_shape(const char *statement)
 {
+	static char last[LG_SHAPE_BYTES];
+	static bool last_backslashes;
+	bool		backslashes;
 	char	   *shape;
+	size_t		len;
 
 	if (statement == NULL)
 		return NULL;
+	backslashes = !lg_standard_strings();
+	if (last[0] != '\0' && last_backslashes == backslashes && strcmp(last, statement) == 0)
+		return last;
 	shape = palloc(LG_SHAPE_BYTES);
-	(void) lg_shape_make(shape, LG_SHAPE_BYTES, statement, strlen(statement),
-						 !lg_standard_strings());
+	len = lg_shape_make(shape, LG_SHAPE_BYTES, statement, strlen(statement), backslashes);
+	if (strcmp(shape, statement) == 0)
+	{
+		memcpy(last, shape, len + 1);
+		last_backslashes = backslashes;
+	}
 	return shape;
 }
 
@@ -136,60 +181,88 @@ lg_row_from_event(LgAuditRow *row, const LgEvent *ev, const LgIdentity *who,
 
 /* ---- to bytes ---- */
 
-static void
-put_i32(StringInfo out, int32 v)
+#define STRINGS			8
+/* Everything but list numbers and strings. */
+#define FIXED_BYTES		(4 + 4 + UUID_LEN + 16 + 4 * 8 + 2 * 4 + 8)
+
+static char *
+put(char *p, const void *v, size_t len)
 {
-	appendBinaryStringInfo(out, (char *) &v, sizeof(v));
+	memcpy(p, v, len);
+	return p + len;
 }
 
-static void
-put_i64(StringInfo out, int64 v)
+static char *
+put_i32(char *p, int32 v)
 {
-	appendBinaryStringInfo(out, (char *) &v, sizeof(v));
+	return put(p, &v, sizeof(v));
 }
 
-static void
-put_string(StringInfo out, const char *s)
+static char *
+put_i64(char *p, int64 v)
 {
-	uint32		len = s ? strlen(s) : NULL_STRING;
-
-	if (s && len > STRING_MAX)
-		len = pg_mbcliplen(s, len, STRING_MAX);
-	put_i32(out, (int32) len);
-	if (s)
-		appendBinaryStringInfo(out, s, len);
+	return put(p, &v, sizeof(v));
 }
 
+static size_t
+string_length(const char *s)
+{
+	size_t		len = s ? strlen(s) : 0;
+
+	return len > STRING_MAX ? pg_mbcliplen(s, len, STRING_MAX) : len;
+}
+
+static char *
+put_fixed(char *p, const LgAuditRow *row)
+{
+	*p++ = PAYLOAD_VERSION;
+	*p++ = (char) row->kind;
+	*p++ = (char) row->outcome;
+	*p++ = row->has_ticket ? FLAG_TICKET : 0;
+	p = put_i32(p, row->n_lists);
+	p = put(p, row->id.data, UUID_LEN);
+	p = put(p, row->ticket, 16);
+	p = put_i64(p, row->rows);
+	p = put_i64(p, row->reveals);
+	p = put_i64(p, row->query_id);
+	p = put_i64(p, (int64) row->who.xid);
+	p = put_i32(p, row->sqlstate);
+	p = put_i32(p, row->who.pid);
+	return put_i64(p, row->who.session_start);
+}
+
+/* Room for all of it is made at once: every read has a record. */
 void
 lg_record_encode(StringInfo out, const LgAuditRow *row)
 {
-	int			i;
+	const char *strings[STRINGS] = {
+		row->relation, row->statement, row->detail, row->who.login_role, row->who.effective_role,
+		row->who.actor, row->who.application_name, row->who.client_addr
+	};
+	size_t		lengths[STRINGS];
+	int			n_lists = Max(row->n_lists, 0);
+	size_t		size = FIXED_BYTES + n_lists * sizeof(int32);
+	char	   *p;
 
-	appendStringInfoChar(out, PAYLOAD_VERSION);
-	appendStringInfoChar(out, (char) row->kind);
-	appendStringInfoChar(out, (char) row->outcome);
-	appendStringInfoChar(out, row->has_ticket ? FLAG_TICKET : 0);
-	put_i32(out, row->n_lists);
-	appendBinaryStringInfo(out, (const char *) row->id.data, UUID_LEN);
-	appendBinaryStringInfo(out, (const char *) row->ticket, 16);
-	put_i64(out, row->rows);
-	put_i64(out, row->reveals);
-	put_i64(out, row->query_id);
-	put_i64(out, (int64) row->who.xid);
-	put_i32(out, row->sqlstate);
-	put_i32(out, row->who.pid);
-	put_i64(out, row->who.session_start);
-	for (i = 0; i < row->n_lists; i++)
-		put_i32(out, row->lists[i]);
-	put_string(out, row->relation);
-	put_string(out, row->statement);
 	/* JSON that is cut is none. */
-	put_string(out, row->detail && strlen(row->detail) > STRING_MAX ? "{\"cut\": true}" : row->detail);
-	put_string(out, row->who.login_role);
-	put_string(out, row->who.effective_role);
-	put_string(out, row->who.actor);
-	put_string(out, row->who.application_name);
-	put_string(out, row->who.client_addr);
+	if (row->detail && strlen(row->detail) > STRING_MAX)
+		strings[2] = "{\"cut\": true}";
+	for (int i = 0; i < STRINGS; i++)
+	{
+		lengths[i] = string_length(strings[i]);
+		size += sizeof(int32) + lengths[i];
+	}
+	enlargeStringInfo(out, (int) size);
+	p = put_fixed(out->data + out->len, row);
+	p = put(p, row->lists, n_lists * sizeof(int32));
+	for (int i = 0; i < STRINGS; i++)
+	{
+		p = put_i32(p, strings[i] ? (int32) lengths[i] : (int32) NULL_STRING);
+		p = put(p, strings[i] ? strings[i] : "", lengths[i]);
+	}
+	*p = '\0';
+	out->len += (int) size;
+	Assert(p == out->data + out->len);
 }
 
 void

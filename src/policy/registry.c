@@ -99,6 +99,7 @@ typedef struct RelEntry
 } RelEntry;
 
 static HTAB *relations = NULL;	/* RelEntry; in memory */
+static RelEntry *last_entry = NULL; /* of these, the one asked for last */
 static List *rows = NIL;		/* of Row; in memory */
 static bool rows_loaded = false;
 
@@ -466,6 +467,7 @@ lg_registry_refresh(void)
 		return loaded;
 	lg_registry_install();
 	relations = NULL;
+	last_entry = NULL;
 	rows = NIL;
 	rows_loaded = false;
 	loaded = 0;
@@ -588,9 +590,15 @@ lg_registered_lookup(Oid relid)
 	if (relid < FirstNormalObjectId || !lg_extension_present())
 		return NULL;
 	lg_registry_refresh();
+	/* A statement asks for the same relation several times. */
+	if (last_entry != NULL && last_entry->relid == relid && last_entry->valid)
+		return with_threshold(last_entry->protected);
 	entry = hash_search(relations, &relid, HASH_FIND, NULL);
 	if (entry != NULL && entry->valid)
+	{
+		last_entry = entry;
 		return with_threshold(entry->protected);
+	}
 	events = relcache_events;
 	load_rows();
 	if (rows != NIL)

@@ -4,8 +4,9 @@
  *		A receiver before the client's: holds rows back until the statement is
  *		known to stay under its limits, and says on which road they leave.
  *
- * Rows are held as they are, sealed values sealed, in a tuplestore.  Start-up of
- * the real receiver waits for the flush as well.  With a ticket, rows go
+ * Rows are held as they are, sealed values sealed: the first few in an array,
+ * which is all that a look-up needs, more in a tuplestore.  Start-up of the real
+ * receiver waits for the flush as well.  With a ticket, rows go
  * through one by one, each taken from the ticket first.
  *
  *-------------------------------------------------------------------------
@@ -18,6 +19,9 @@
 #include "utils/tuplestore.h"
 
 #define LG_BUFFER_KB	65536
+/* What the array holds at most. */
+#define LG_FEW_ROWS		8
+#define LG_FEW_BYTES	16384
 
 typedef struct LgDest
 {
@@ -27,7 +31,12 @@ typedef struct LgDest
 	bool		stream;
 	int			operation;
 	TupleDesc	desc;
-	Tuplestorestate *store;
+	MemoryContext context;		/* of the array's rows */
+	bool		started;
+	int			n_few;
+	Size		few_bytes;
+	MinimalTuple few[LG_FEW_ROWS];
+	Tuplestorestate *store;		/* NULL: all rows are in the array */
 } LgDest;
 
 bool
@@ -66,10 +75,44 @@ dest_startup(DestReceiver *pub, int operation, TupleDesc desc)
 
 	self->operation = operation;
 	self->desc = desc;
+	self->started = true;
 	if (self->stream)
 		self->inner->rStartup(self->inner, operation, desc);
-	else
-		self->store = tuplestore_begin_heap(false, false, Max(work_mem, LG_BUFFER_KB));
+}
+
+/* True if the row has found a place in the array. */
+static bool
+put_few(LgDest *self, TupleTableSlot *slot)
+{
+	MemoryContext old;
+	MinimalTuple tuple;
+
+	if (self->n_few == LG_FEW_ROWS || self->few_bytes > LG_FEW_BYTES)
+		return false;
+	old = MemoryContextSwitchTo(self->context);
+	tuple = ExecCopySlotMinimalTuple(slot);
+	MemoryContextSwitchTo(old);
+	self->few[self->n_few++] = tuple;
+	self->few_bytes += tuple->t_len;
+	return true;
+}
+
+/* There are too many rows for the array: it goes first into a tuplestore. */
+static void
+begin_store(LgDest *self)
+{
+	MemoryContext old = MemoryContextSwitchTo(self->context);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(self->desc, &TTSOpsMinimalTuple);
+
+	self->store = tuplestore_begin_heap(false, false, Max(work_mem, LG_BUFFER_KB));
+	for (int i = 0; i < self->n_few; i++)
+	{
+		ExecStoreMinimalTuple(self->few[i], slot, true);
+		tuplestore_puttupleslot(self->store, slot);
+	}
+	self->n_few = 0;
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextSwitchTo(old);
 }
 
 static bool
@@ -83,6 +126,12 @@ dest_receive(TupleTableSlot *slot, DestReceiver *pub)
 	{
 		lg_exec_take(x);
 		return pass_row(self, slot);
+	}
+	if (self->store == NULL)
+	{
+		if (put_few(self, slot))
+			return true;
+		begin_store(self);
 	}
 	tuplestore_puttupleslot(self->store, slot);
 	return true;
@@ -117,6 +166,7 @@ lg_dest_wrap(DestReceiver *inner, LgExec *x, bool stream)
 	self->inner = inner;
 	self->exec = x;
 	self->stream = stream;
+	self->context = CurrentMemoryContext;
 	return &self->pub;
 }
 
@@ -164,18 +214,31 @@ lg_dest_counting(DestReceiver *inner, LgExec *x)
 	return &self->pub;
 }
 
+/* The next row held back, in slot; false after the last. */
+static bool
+next_row(LgDest *self, int *at, TupleTableSlot *slot)
+{
+	if (self->store != NULL)
+		return tuplestore_gettupleslot(self->store, true, false, slot);
+	if (*at == self->n_few)
+		return false;
+	ExecStoreMinimalTuple(self->few[(*at)++], slot, false);
+	return true;
+}
+
 /* All is well: the real receiver gets what was held back. */
 void
 lg_dest_flush(DestReceiver *wrapped)
 {
 	LgDest	   *self = (LgDest *) wrapped;
 	TupleTableSlot *slot;
+	int			at = 0;
 
-	if (self->store != NULL)
+	if (self->started && !self->stream)
 	{
 		self->inner->rStartup(self->inner, self->operation, self->desc);
 		slot = MakeSingleTupleTableSlot(self->desc, &TTSOpsMinimalTuple);
-		while (tuplestore_gettupleslot(self->store, true, false, slot))
+		while (next_row(self, &at, slot))
 		{
 			CHECK_FOR_INTERRUPTS();
 			if (!pass_row(self, slot))
@@ -183,7 +246,10 @@ lg_dest_flush(DestReceiver *wrapped)
 		}
 		ExecDropSingleTupleTableSlot(slot);
 		self->inner->rShutdown(self->inner);
-		tuplestore_end(self->store);
+		if (self->store != NULL)
+			tuplestore_end(self->store);
+		for (int i = 0; i < self->n_few; i++)
+			pfree(self->few[i]);
 	}
 	pfree(self);
 }

@@ -16,6 +16,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_language.h"
@@ -26,14 +27,62 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "policy/registry.h"
 #include "row/exec.h"
 
-bool
-lg_trusted_function(Oid funcid)
+/*
+ * Answers about functions, good until pg_proc or the registry changes; a place
+ * for each remainder of the oid.
+ */
+#define ANSWERS	64
+
+static struct
+{
+	uint64		generation;		/* of the registry */
+	uint64		functions;		/* changes of pg_proc */
+	struct
+	{
+		Oid			funcid;
+		bool		trusted;
+	}			of[ANSWERS];
+}			answers;
+static uint64 function_changes = 1;
+
+static void
+function_callback(Datum arg, int cacheid, uint32 hashvalue)
+{
+	(void) arg;
+	(void) cacheid;
+	(void) hashvalue;
+	function_changes++;
+}
+
+/* Forget the answers where they are of another time. */
+static void
+refresh_answers(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
+		lg_registry_install();
+		registered = true;
+	}
+	if (answers.generation == lg_registry_generation && answers.functions == function_changes)
+		return;
+	memset(&answers, 0, sizeof(answers));
+	answers.generation = lg_registry_generation;
+	answers.functions = function_changes;
+}
+
+static bool
+look_at_function(Oid funcid)
 {
 	HeapTuple	tup = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
 	Form_pg_proc proc;
@@ -57,6 +106,24 @@ lg_trusted_function(Oid funcid)
 	return trusted;
 }
 
+bool
+lg_trusted_function(Oid funcid)
+{
+	bool		trusted;
+
+	refresh_answers();
+	if (answers.of[funcid % ANSWERS].funcid == funcid)
+		return answers.of[funcid % ANSWERS].trusted;
+	trusted = look_at_function(funcid);
+	/* Not kept if something has changed meanwhile. */
+	if (answers.generation == lg_registry_generation && answers.functions == function_changes)
+	{
+		answers.of[funcid % ANSWERS].funcid = funcid;
+		answers.of[funcid % ANSWERS].trusted = trusted;
+	}
+	return trusted;
+}
+
 static bool
 untrusted_function(Oid funcid, void *context)
 {
@@ -71,9 +138,13 @@ untrusted_function(Oid funcid, void *context)
 static bool
 runs_users_code(Oid typid)
 {
-	Oid			element = get_element_type(typid);
+	Oid			element;
 	char		kind;
 
+	/* The server's own arrays are of types of its own. */
+	if (typid < FirstNormalObjectId || lg_type_of(typid) != 0)
+		return false;
+	element = get_element_type(typid);
 	if (OidIsValid(element))
 		typid = element;
 	if (typid < FirstNormalObjectId)
@@ -117,6 +188,12 @@ untrusted_walker(Node *node, void *context)
 		case T_CoerceToDomain:
 		case T_NextValueExpr:
 			return true;
+			/* What most of a plan is, without the server's walker. */
+		case T_Var:
+		case T_Const:
+			return untrusted_type(node);
+		case T_TargetEntry:
+			return untrusted_walker((Node *) ((TargetEntry *) node)->expr, context);
 		default:
 			break;
 	}
