@@ -17,6 +17,6 @@ $roles$;
 
 CREATE FUNCTION listguard.guard() RETURNS boolean
     AS 'MODULE_PATHNAME', 'listguard_guard'
-    LANGUAGE C STABLE STRICT PARALLEL SAFE LEAKPROOF;
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF;
 COMMENT ON FUNCTION listguard.guard() IS
     'true while listguard is preloaded, else an error; part of every policy that listguard writes';

@@ -11,6 +11,8 @@
  */
 #include "compat.h"
 
+#include <sodium.h>
+
 #include "access/xact.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
@@ -126,32 +128,62 @@ lg_identity_take(LgIdentity *who)
 		U64FromFullTransactionId(GetTopFullTransactionIdIfAny()) : 0;
 }
 
+#define SHAPES	8				/* remembered; a power of two */
+
+/* A shape made before, known by a hash of its statement. */
+typedef struct KnownShape
+{
+	uint8		hash[crypto_shorthash_siphashx24_BYTES];
+	size_t		len;			/* of the statement; 0: none */
+	bool		backslashes;
+	char		shape[LG_SHAPE_BYTES];
+} KnownShape;
+
 /*
- * A text that is its own shape, as a prepared statement's is, is kept to be known
- * again; a text with constants never is.
+ * The statement's constants may be addresses: what is kept is a hash, under a
+ * key that nobody knows, so that no statement can be made to look like another.
  */
+static void
+hash_statement(uint8 hash[crypto_shorthash_siphashx24_BYTES], const char *statement, size_t len)
+{
+	static uint8 key[crypto_shorthash_siphashx24_KEYBYTES];
+	static bool ready = false;
+
+	if (!ready)
+	{
+		if (!pg_strong_random(key, sizeof(key)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		ready = true;
+	}
+	(void) crypto_shorthash_siphashx24(hash, (const unsigned char *) statement, len, key);
+}
+
+/* The shape, palloc'd. */
 static char *
 statement_shape(const char *statement)
 {
-	static char last[LG_SHAPE_BYTES];
-	static bool last_backslashes;
-	bool		backslashes;
-	char	   *shape;
+	static KnownShape known[SHAPES];
+	KnownShape *it;
+	bool		backslashes = !lg_standard_strings();
+	uint8		hash[crypto_shorthash_siphashx24_BYTES];
 	size_t		len;
 
 	if (statement == NULL)
 		return NULL;
-	backslashes = !lg_standard_strings();
-	if (last[0] != '\0' && last_backslashes == backslashes && strcmp(last, statement) == 0)
-		return last;
-	shape = palloc(LG_SHAPE_BYTES);
-	len = lg_shape_make(shape, LG_SHAPE_BYTES, statement, strlen(statement), backslashes);
-	if (strcmp(shape, statement) == 0)
+	len = strlen(statement);
+	hash_statement(hash, statement, len);
+	it = &known[hash[0] % SHAPES];
+	if (it->len != len || len == 0 || it->backslashes != backslashes ||
+		memcmp(it->hash, hash, sizeof(hash)) != 0)
 	{
-		memcpy(last, shape, len + 1);
-		last_backslashes = backslashes;
+		(void) lg_shape_make(it->shape, LG_SHAPE_BYTES, statement, len, backslashes);
+		memcpy(it->hash, hash, sizeof(hash));
+		it->len = len;
+		it->backslashes = backslashes;
 	}
-	return shape;
+	return pstrdup(it->shape);
 }
 
 void

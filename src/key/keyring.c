@@ -48,7 +48,11 @@ static struct
 	bool		index_ready;	/* the arena's index keys are of this generation */
 	int32		last_list;		/* list that last_list_key seals; 0: none */
 	LgKey		last;			/* key used last; key_id 0: none */
+	int32		other_list;		/* the same of the key used before that one: a */
+	LgKey		other;			/* look-up seals its argument under one and opens the other */
 } cache;
+
+static uint64 slots_taken = 0;	/* in the arena: the other key's may have been it */
 
 static uint8 index_wrapped[LG_WRAPPED_BYTES];	/* what the arena's index keys came from */
 static bool index_unwrapped = false;
@@ -227,6 +231,7 @@ unwrap_to_slot(const LgKeyRow *row)
 	LgStatus	status;
 
 	context_for(&ctx, LG_WRAP_LIST, row->list_no, row->key_id);
+	slots_taken++;
 	slot = lg_arena_take();
 	lg_key_unwrap_or_fail(key, &ctx, row->wrapped);
 	status = lg_list_keys_derive(slot->keys, key);
@@ -273,6 +278,20 @@ slot_for(const LgKeyRow *row)
 	return slot != NULL ? slot : unwrap_to_slot(row);
 }
 
+/* The key used before becomes the one used last. */
+static const LgKey *
+use_other(void)
+{
+	LgKey		last = cache.last;
+	int32		last_list = cache.last_list;
+
+	cache.last = cache.other;
+	cache.last_list = cache.other_list;
+	cache.other = last;
+	cache.other_list = last_list;
+	return &cache.last;
+}
+
 /*
  * lg_key_by_id
  *		The unwrapped key of a value.
@@ -286,10 +305,19 @@ lg_key_by_id(uint32 key_id, bool missing_ok)
 	LgKeyRow	row;
 	LgSlot	   *slot;
 	uint64		generation;
+	uint64		before;
+	uint64		taken = slots_taken;
+	LgKey		last;
+	int32		last_list;
 
 	refresh();
 	if (key_id != 0 && cache.last.key_id == key_id)
 		return &cache.last;
+	if (key_id != 0 && cache.other.key_id == key_id)
+		return use_other();
+	last = cache.last;
+	last_list = cache.last_list;
+	before = cache.generation;
 	/* Unwrapping reads tables: a key that is destroyed meanwhile must not stay here. */
 	do
 	{
@@ -302,7 +330,8 @@ lg_key_by_id(uint32 key_id, bool missing_ok)
 				return NULL;
 			shredded_or_unknown(key_id, false);
 		}
-		cache.last.key_id = 0;	/* its slot may be the one that gives way */
+		/* their slots may be the ones that give way */
+		cache.last.key_id = cache.other.key_id = 0;
 		slot = slot_for(&row);
 		sodium_memzero(row.wrapped, LG_WRAPPED_BYTES);
 		if (generation != lg_registry_generation)
@@ -312,6 +341,11 @@ lg_key_by_id(uint32 key_id, bool missing_ok)
 	cache.last.keys = slot->keys;
 	cache.last.key_id = slot->key_id;
 	cache.last_list = 0;
+	if (taken == slots_taken && before == lg_registry_generation)
+	{
+		cache.other = last;
+		cache.other_list = last_list;
+	}
 	return &cache.last;
 }
 
@@ -328,6 +362,8 @@ lg_key_for_list(int32 list_no)
 	refresh();
 	if (list_no != 0 && cache.last_list == list_no && cache.last.key_id != 0)
 		return &cache.last;
+	if (list_no != 0 && cache.other_list == list_no && cache.other.key_id != 0)
+		return use_other();
 	list = lg_list_by_no(list_no);
 	if (list == NULL)
 		ereport(ERROR,

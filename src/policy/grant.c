@@ -66,6 +66,9 @@ static struct
 	Oid			last_user;		/* lg_reveal_allowed's answer to its last question */
 	int32		last_list;
 	bool		last_reveal;
+	Oid			any_user;		/* lg_grants_on_relation's */
+	Oid			any_relid;
+	int			any_held;
 }			cache;
 
 /* Used while grants are read: rows of one relation follow each other. */
@@ -235,8 +238,9 @@ load_grants(UserEntry *user, const char *role)
 }
 
 static void
-load_user(UserEntry *user)
+load_user(void *arg)
 {
+	UserEntry  *user = arg;
 	bool		is_superuser = superuser_arg(user->userid);
 	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "listguard grants", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(work);
@@ -270,7 +274,7 @@ grants_of(Oid userid)
 	if (entry != NULL)
 		return entry;
 	user.userid = userid;
-	load_user(&user);
+	lg_registry_at_one_moment(load_user, &user);
 	entry = hash_search(cache.users, &userid, HASH_ENTER, NULL);
 	*entry = user;
 	return entry;
@@ -325,8 +329,16 @@ lg_grants_on_relation(Oid userid, Oid relid)
 
 	if (!lg_extension_present())
 		return 0;
+	if (cache.generation == lg_registry_generation && cache.any_user == userid &&
+		cache.any_relid == relid && OidIsValid(relid))
+		return cache.any_held;
 	held = on_relation(grants_of(userid), relid)->any;
-	return superuser_arg(userid) ? held | LG_PRIV_BACKUP : held;
+	if (superuser_arg(userid))
+		held |= LG_PRIV_BACKUP;
+	cache.any_user = userid;
+	cache.any_relid = relid;
+	cache.any_held = held;
+	return held;
 }
 
 /*

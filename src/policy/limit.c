@@ -45,6 +45,7 @@ static struct
 	uint64		generation;
 	List	   *all;			/* of LimitRow * */
 	HTAB	   *users;
+	UserEntry  *last;			/* of these, the one asked for last */
 }			cache;
 
 static LgScope
@@ -146,9 +147,14 @@ lg_limits_for(Oid userid)
 	if (!lg_extension_present())
 		return NIL;
 	refresh();
-	entry = hash_search(cache.users, &userid, HASH_ENTER, &found);
-	if (!found)
-		entry->good_until = DT_NOBEGIN;
+	entry = cache.last;
+	if (entry == NULL || entry->userid != userid)
+	{
+		entry = hash_search(cache.users, &userid, HASH_ENTER, &found);
+		if (!found)
+			entry->good_until = DT_NOBEGIN;
+		cache.last = entry;
+	}
 	if (entry->good_until <= now)
 		fill(entry, now);
 	return entry->limits;

@@ -43,6 +43,8 @@ static LgExec *running = NULL;	/* the innermost one inside Run or Finish */
 static int	level = 0;			/* Run and Finish, nested */
 static bool ticket_used = false;	/* in this transaction */
 static bool below_ri = false;	/* inside an executor of a foreign-key check */
+static LgRead one_read;			/* of an executor that reads one relation */
+static LgExec *one_read_of = NULL;	/* which one has it now */
 
 LgExec *
 lg_exec_current(void)
@@ -196,14 +198,15 @@ check_grants(QueryDesc *desc, RangeTblEntry *rte, Oid protected_relid)
 		return;
 	if (!OidIsValid(userid))
 		userid = GetUserId();
-	if (InNoForceRLSOperation() || superuser_arg(userid) || has_bypassrls_privilege(userid))
+	if (InNoForceRLSOperation() || superuser_arg(userid))
 		return;
 	held = lg_grants_on_relation(userid, protected_relid);
-	if (((perms & ACL_SELECT) &&
-		 !(held & (LG_PRIV_VIEW | LG_PRIV_DOMAIN | LG_PRIV_REVEAL | LG_PRIV_MATCH | LG_PRIV_EXPORT | LG_PRIV_BACKUP))) ||
-		((perms & ACL_INSERT) && !(held & LG_PRIV_INSERT)) ||
-		((perms & ACL_UPDATE) && !(held & LG_PRIV_UPDATE)) ||
-		((perms & ACL_DELETE) && !(held & LG_PRIV_DELETE)))
+	if ((((perms & ACL_SELECT) &&
+		  !(held & (LG_PRIV_VIEW | LG_PRIV_DOMAIN | LG_PRIV_REVEAL | LG_PRIV_MATCH | LG_PRIV_EXPORT | LG_PRIV_BACKUP))) ||
+		 ((perms & ACL_INSERT) && !(held & LG_PRIV_INSERT)) ||
+		 ((perms & ACL_UPDATE) && !(held & LG_PRIV_UPDATE)) ||
+		 ((perms & ACL_DELETE) && !(held & LG_PRIV_DELETE))) &&
+		!has_bypassrls_privilege(userid))
 		ereport(ERROR,
 				(errcode(ERRCODE_LG_NO_GRANT),
 				 errmsg("no listguard grant on table \"%s\"", get_rel_name(protected_relid)),
@@ -264,6 +267,8 @@ exec_gone(void *arg)
 	lg_exec_untap(x);
 	lg_exec_close(x);
 	lg_exec_merge(x);
+	if (one_read_of == x)
+		one_read_of = NULL;
 }
 
 static LgExec *
@@ -277,7 +282,14 @@ make_exec(QueryDesc *desc, const LgRead *reads, int n, LgShape *shape)
 	x->sealed_only = n == 0;
 	x->shape = shape;
 	x->n_reads = shape != NULL ? n + 1 : n;
-	x->reads = MemoryContextAllocZero(context, sizeof(LgRead) * x->n_reads);
+	/* An LgRead is large: that of a look-up is not to make its executor's memory grow. */
+	if (n == 1 && shape == NULL && one_read_of == NULL)
+	{
+		x->reads = &one_read;
+		one_read_of = x;
+	}
+	else
+		x->reads = MemoryContextAllocZero(context, sizeof(LgRead) * x->n_reads);
 	if (n > 0)
 		memcpy(x->reads, reads, sizeof(LgRead) * n);
 	x->cap = x->threshold = INT64_MAX;

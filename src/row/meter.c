@@ -44,7 +44,10 @@ typedef struct LgWindow
 	int64		rows[LG_BUCKETS + 1];
 } LgWindow;
 
+#define LAST_FOUND	4			/* windows whose place a backend remembers */
+
 static HTAB *windows = NULL;
+static LgWindow *last_found[LAST_FOUND];
 
 PG_FUNCTION_INFO_V1(listguard_meter);
 
@@ -144,6 +147,20 @@ evict(void)
 	}
 	key = oldest->key;
 	hash_search(windows, &key, HASH_REMOVE, NULL);
+	/* Whoever remembers the place must not take it for the window. */
+	memset(&oldest->key, 0, sizeof(LgWindowKey));
+}
+
+/*
+ * The window where it was found last, if it is there still.  A place in the
+ * table is never given back to the server, and its key tells whose it is.
+ */
+static LgWindow *
+remembered(const LgWindowRef *ref)
+{
+	LgWindow   *w = last_found[ref->key.id % LAST_FOUND];
+
+	return w != NULL && memcmp(&w->key, &ref->key, sizeof(LgWindowKey)) == 0 ? w : NULL;
 }
 
 /* The window, made where there is none; NULL only if there is no room at all. */
@@ -153,7 +170,9 @@ find(const LgWindowRef *ref, TimestampTz now)
 	bool		found;
 	LgWindow   *w;
 
-	w = hash_search(windows, &ref->key, HASH_FIND, NULL);
+	w = remembered(ref);
+	if (w == NULL)
+		w = hash_search(windows, &ref->key, HASH_FIND, NULL);
 	if (w == NULL)
 	{
 		while (hash_get_num_entries(windows) >= lg_max_windows)
@@ -165,6 +184,7 @@ find(const LgWindowRef *ref, TimestampTz now)
 		w->window_usec = ref->window_usec;
 		w->head = now / part_usec(w->window_usec);
 	}
+	last_found[ref->key.id % LAST_FOUND] = w;
 	fit(w, ref, now);
 	w->touched = now;
 	return w;

@@ -40,15 +40,49 @@ lg_sealed_token(uint8 token[LG_TOKEN_BYTES], Datum value)
 	return found;
 }
 
+/* Where the token lies in a value that is not toasted; NULL: ask lg_sealed_token. */
+static inline const uint8 *
+token_in_place(Datum value)
+{
+	struct varlena *it = (struct varlena *) DatumGetPointer(value);
+	const uint8 *p = (const uint8 *) VARDATA_ANY(it);
+
+	if (VARATT_IS_EXTERNAL(it) || VARATT_IS_COMPRESSED(it) ||
+		VARSIZE_ANY_EXHDR(it) < LG_FIXED_HEADER_BYTES + LG_TOKEN_BYTES || (p[2] & LG_FLAG_TOKEN) == 0)
+		return NULL;
+	return p + LG_FIXED_HEADER_BYTES;
+}
+
+/* The order of memcmp(), without the call: a search of an index asks a dozen times. */
+static inline int
+compare_tokens(const uint8 *a, const uint8 *b)
+{
+	for (int i = 0; i < LG_TOKEN_BYTES; i += sizeof(uint64))
+	{
+		uint64		x;
+		uint64		y;
+
+		memcpy(&x, a + i, sizeof(x));
+		memcpy(&y, b + i, sizeof(y));
+		if (x != y)
+			return pg_ntoh64(x) < pg_ntoh64(y) ? -1 : 1;
+	}
+	return 0;
+}
+
 static int
 compare(Datum a, Datum b)
 {
+	const uint8 *place_a = token_in_place(a);
+	const uint8 *place_b = token_in_place(b);
 	uint8		token_a[LG_TOKEN_BYTES];
 	uint8		token_b[LG_TOKEN_BYTES];
 
+	if (place_a != NULL && place_b != NULL)
+		return compare_tokens(place_a, place_b);
 	(void) lg_sealed_token(token_a, a);
 	(void) lg_sealed_token(token_b, b);
-	return memcmp(token_a, token_b, LG_TOKEN_BYTES);
+	return compare_tokens(token_a, token_b);
 }
 
 #define SEALED_OPERATOR(name, test) \
