@@ -13,7 +13,7 @@ EXTRA_CLEAN  = $(DATA_built) results output_iso tmp_check tmp_check_sql test/uni
 
 # These bring their own server and install what is missing: they must run
 # where there is no PGXS yet.
-SCRIPTED     = check demo matrix bootstrap check-layout bench-seal fuzz valgrind sanitize
+SCRIPTED     = check demo matrix bootstrap check-layout bench-lists bench-seal fuzz valgrind sanitize
 .PHONY: $(SCRIPTED)
 
 ifeq ($(filter $(SCRIPTED),$(MAKECMDGOALS)),)
@@ -57,6 +57,10 @@ fuzz:
 # make valgrind, make sanitize [SQL="types domain"]: SQL tests on a server that looks for faults.
 valgrind sanitize:
 	@test/tools/instrumented $@ $(SQL)
+
+# make bench-lists [LISTS=n MANY=n]: what holding many lists costs a look-up.
+bench-lists:
+	@LISTS="$(LISTS)" MANY="$(MANY)" test/bench/lists_bench
 
 # make bench-seal [BENCH_ROWS=200000] [BENCH_ROUNDS=7]: what sealing costs beside plain text.
 bench-seal:

@@ -139,6 +139,13 @@ lg_rte_required_perms(PlannedStmt *stmt, RangeTblEntry *rte, Oid *check_as_user)
 #define lg_shmem_init_hash(name, max_size, ctl, flags)	ShmemInitHash(name, max_size, max_size, ctl, flags)
 #endif
 
+/* 19 has one format of COPY where flags were. */
+#if PG_VERSION_NUM >= 190000
+#define lg_copy_is_binary(opts)	((opts).format == COPY_FORMAT_BINARY)
+#else
+#define lg_copy_is_binary(opts)	((opts).binary)
+#endif
+
 /*
  * 16 tells which indexes an update needs entries in; 19 gave table_tuple_update
  * options and ExecInsertIndexTuples flags, and table_beginscan_tidrange flags.

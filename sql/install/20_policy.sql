@@ -57,6 +57,7 @@ BEGIN
     DELETE FROM listguard.access_grant g WHERE g.relation = _forget.name;
     DELETE FROM listguard.row_limit l WHERE l.relation = _forget.name;
     DELETE FROM listguard.export_policy p WHERE p.relation = _forget.name;
+    DELETE FROM listguard.detached d WHERE _forget.name IN (d.relation, d.root);
     DELETE FROM listguard.protected_table p WHERE p.relation = _forget.name;
     DELETE FROM listguard.column_origin o WHERE o.relation = _forget.name;
     -- values sealed under its lists may lie elsewhere: their keys stay, under a name that no table has
@@ -105,6 +106,8 @@ BEGIN
     UPDATE listguard.access_grant g SET relation = _rename.new_name WHERE g.relation = _rename.old_name;
     UPDATE listguard.row_limit l SET relation = _rename.new_name WHERE l.relation = _rename.old_name;
     UPDATE listguard.export_policy p SET relation = _rename.new_name WHERE p.relation = _rename.old_name;
+    UPDATE listguard.detached d SET relation = _rename.new_name WHERE d.relation = _rename.old_name;
+    UPDATE listguard.detached d SET root = _rename.new_name WHERE d.root = _rename.old_name;
     UPDATE listguard.column_origin o SET relation = _rename.new_name WHERE o.relation = _rename.old_name;
     UPDATE listguard.job j SET relation = _rename.new_name WHERE j.relation = _rename.old_name AND j.finished IS NULL;
 END
@@ -235,7 +238,7 @@ DECLARE
     member regclass;
 BEGIN
     FOR member IN
-        SELECT m FROM listguard._members(_sync_policy.relation) m
+        SELECT m FROM listguard._guarded(_sync_policy.relation) m
         WHERE qual IS NOT NULL AND NOT EXISTS (SELECT FROM pg_policy p
             WHERE p.polrelid = m AND p.polname = policy AND p.polroles = ARRAY[roleid] AND p.polpermissive
               AND obj_description(p.oid, 'pg_policy') = listguard._policy_mark(qual))
@@ -294,7 +297,7 @@ BEGIN
     END LOOP;
     -- by the role, not by the name: the role may have had another when they were made
     FOR old IN
-        SELECT p.polname, p.polrelid FROM pg_policy p WHERE p.polrelid IN (SELECT listguard._members(_sync_role.relation))
+        SELECT p.polname, p.polrelid FROM pg_policy p WHERE p.polrelid IN (SELECT listguard._guarded(_sync_role.relation))
           AND p.polroles = ARRAY[roleid] AND starts_with(p.polname::text, 'listguard_') AND p.polname <> ALL (kept)
     LOOP
         PERFORM listguard._internal(format('DROP POLICY %I ON %s', old.polname, old.polrelid::regclass));
@@ -313,7 +316,7 @@ DECLARE
 BEGIN
     SELECT t.tgname INTO bad FROM pg_trigger t
     WHERE t.tgrelid = member AND NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgname > '~listguard_seal'
-      AND t.tgfoid <> to_regproc('listguard.shadow_row') LIMIT 1;
+      AND t.tgfoid NOT IN (to_regproc('listguard.shadow_row'), to_regproc('listguard.seal_row')) LIMIT 1;
     IF bad IS NOT NULL THEN
         RAISE EXCEPTION 'trigger "%" on % would fire after listguard''s', bad, member::regclass
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Give it a name that does not begin with "~".';
@@ -589,6 +592,9 @@ BEGIN
         ('listguard_trunc', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT EXECUTE FUNCTION listguard.audit_change()')
         ) v(name, event, action)
     LOOP
+        IF t.name = '~listguard_seal' AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = member AND g.tgname = '~listguard_sealed') THEN
+            t.name := '~listguard_sealed';   -- of a detached partition
+        END IF;
         IF NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = member AND g.tgname = t.name) THEN
             PERFORM listguard._internal(format('CREATE TRIGGER %I %s ON %s %s', t.name, t.event, member, t.action));
         END IF;
@@ -746,6 +752,7 @@ DECLARE
     member oid;
 BEGIN
     SELECT * INTO STRICT row FROM listguard.protected_table p WHERE p.relation = relname;
+    PERFORM listguard._check_members(_catch_up.relation);
     PERFORM listguard._check_nested(_catch_up.relation);
     SELECT coalesce(array_agg(a.attname ORDER BY a.attnum), '{}') INTO columns FROM pg_attribute a
     WHERE a.attrelid = _catch_up.relation AND a.attnum > 0 AND NOT a.attisdropped AND listguard._sealing_of(a.atttypid) <> 'text';
@@ -760,7 +767,7 @@ BEGIN
                                    row.list_column, row.list_no);
     END IF;
     FOR member IN
-        SELECT m FROM listguard._members(_catch_up.relation) m
+        SELECT m FROM listguard._guarded(_catch_up.relation) m
         WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = m AND t.tgname = 'listguard_ins')
     LOOP
         IF EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = member AND p.polpermissive) THEN
@@ -770,9 +777,9 @@ BEGIN
         PERFORM listguard._check_triggers(member);
         PERFORM listguard._guard_table(member::regclass);
         PERFORM listguard._take_over_privileges(member::regclass, false);
-        PERFORM listguard._sync_role(_catch_up.relation, g.role) FROM (SELECT DISTINCT role FROM listguard.access_grant WHERE relation = relname) g
-        WHERE EXISTS (SELECT FROM pg_roles r WHERE r.rolname = g.role);
     END LOOP;
+    PERFORM listguard._sync_role(_catch_up.relation, g.role) FROM (SELECT DISTINCT role FROM listguard.access_grant WHERE relation = relname) g
+    WHERE EXISTS (SELECT FROM pg_roles r WHERE r.rolname = g.role);
 END
 $$;
 

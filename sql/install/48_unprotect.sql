@@ -137,6 +137,7 @@ BEGIN
     LOCK TABLE listguard.protected_table IN SHARE ROW EXCLUSIVE MODE;
     PERFORM listguard._unprotect_shadows(rel);
     IF row.mode <> 'prepare' THEN
+        PERFORM listguard._check_detached(relname);
         n := listguard._internal_value(format('SELECT count(*)::text FROM %s', rel))::int8;
         PERFORM listguard._unguard(rel, relname);
         columns := listguard._unseal(rel, relname);

@@ -131,6 +131,23 @@ lg_audit_refusal(const LgEvent *ev, pg_uuid_t *id)
 	PG_END_TRY();
 }
 
+/* The begin record, with the room for its end kept; the room is free again after an error. */
+static void
+write_begin(const LgEvent *ev, LgSync sync, pg_uuid_t *id)
+{
+	lg_spool_reserve(LG_END_BYTES);
+	PG_TRY();
+	{
+		write_event(ev, LG_REC_BEGIN, sync, id);
+	}
+	PG_CATCH();
+	{
+		lg_spool_unreserve(LG_END_BYTES);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
 LgOpenRead *
 lg_audit_begin(const LgEvent *ev, LgSync sync, pg_uuid_t *id)
 {
@@ -138,17 +155,7 @@ lg_audit_begin(const LgEvent *ev, LgSync sync, pg_uuid_t *id)
 
 	PG_TRY();
 	{
-		lg_spool_reserve(LG_END_BYTES);
-		PG_TRY();
-		{
-			write_event(ev, LG_REC_BEGIN, sync, &open->id);
-		}
-		PG_CATCH();
-		{
-			lg_spool_unreserve(LG_END_BYTES);
-			PG_RE_THROW();
-		}
-		PG_END_TRY();
+		write_begin(ev, sync, &open->id);
 	}
 	PG_CATCH();
 	{

@@ -19,6 +19,7 @@
 #include "common/ucd.h"
 
 #define LOCAL_MAX		64		/* RFC 5321 section 4.5.3.1.1 */
+#define PLAIN_MAX		63		/* shorter than what any limit is about */
 
 static const char WHY_ADDRESS_LONG[] = "The address is longer than 1024 octets.";
 static const char WHY_ENCODING[] = "The text is not well-formed UTF-8.";
@@ -373,6 +374,77 @@ lg_address_parse(LgAddress *addr, const char *text, size_t len,
 	return status;
 }
 
+/* What a byte may be in an address that lg_address_plain() knows; 0 for all others. */
+#define IN_LOCAL	1
+#define IN_BOTH		3			/* in the local part and in a label */
+#define L	IN_LOCAL
+#define B	IN_BOTH
+
+static const uint8_t plain_byte[256] = {
+	['+'] = L, ['_'] = L, ['-'] = L,
+	['0'] = B, ['1'] = B, ['2'] = B, ['3'] = B, ['4'] = B,
+	['5'] = B, ['6'] = B, ['7'] = B, ['8'] = B, ['9'] = B,
+	['A'] = B, ['B'] = B, ['C'] = B, ['D'] = B, ['E'] = B, ['F'] = B, ['G'] = B,
+	['H'] = B, ['I'] = B, ['J'] = B, ['K'] = B, ['L'] = B, ['M'] = B, ['N'] = B,
+	['O'] = B, ['P'] = B, ['Q'] = B, ['R'] = B, ['S'] = B, ['T'] = B, ['U'] = B,
+	['V'] = B, ['W'] = B, ['X'] = B, ['Y'] = B, ['Z'] = B,
+	['a'] = B, ['b'] = B, ['c'] = B, ['d'] = B, ['e'] = B, ['f'] = B, ['g'] = B,
+	['h'] = B, ['i'] = B, ['j'] = B, ['k'] = B, ['l'] = B, ['m'] = B, ['n'] = B,
+	['o'] = B, ['p'] = B, ['q'] = B, ['r'] = B, ['s'] = B, ['t'] = B, ['u'] = B,
+	['v'] = B, ['w'] = B, ['x'] = B, ['y'] = B, ['z'] = B
+};
+
+#undef L
+#undef B
+
+/* Where a run of dot-separated words of such bytes ends; 0 if there is none.  *last is where the last word begins. */
+static size_t
+plain_words(const char *text, size_t len, uint8_t what, size_t *last)
+{
+	size_t		word = 0;
+	size_t		i = 0;
+
+	for (; i < len; i++)
+	{
+		uint8_t		b = (uint8_t) text[i];
+
+		if ((plain_byte[b] & what) == what)
+			continue;
+		/* In a label, between two others: neither "--" nor "xn--". */
+		if (b == '-' && i > word && i + 1 < len && plain_byte[(uint8_t) text[i + 1]] == IN_BOTH)
+			continue;
+		if (b != '.')
+			break;
+		if (i == word)
+			return 0;
+		word = i + 1;
+	}
+	*last = word;
+	return i == word ? 0 : i;
+}
+
+/*
+ * lg_address_plain
+ *		Is this an address such as nearly all are?  See normal.h.
+ */
+bool
+lg_address_plain(const char *text, size_t len, size_t *domain_off, size_t *last_label)
+{
+	size_t		last;
+	size_t		at = plain_words(text, len, IN_LOCAL, &last);
+	size_t		domain_len;
+
+	if (at == 0 || at > PLAIN_MAX || at == len || text[at] != '@')
+		return false;
+	domain_len = len - at - 1;
+	if (domain_len == 0 || domain_len > PLAIN_MAX ||
+		plain_words(text + at + 1, domain_len, IN_BOTH, &last) != domain_len)
+		return false;
+	*domain_off = at + 1;
+	*last_label = at + 1 + last;
+	return true;
+}
+
 /* Can this content of a local part stand without quotes? */
 static bool
 is_dot_string(const char *s, size_t len)
@@ -446,6 +518,20 @@ normal_local(char *out, size_t out_size, size_t *out_len, const LgAddress *addr,
 	return LG_OK;
 }
 
+/* The normal form of an address that lg_address_plain() knows; false for others, and where it has no room. */
+static bool
+plain_normal(char *out, size_t out_size, size_t *out_len, size_t *domain_off, const char *text, size_t len)
+{
+	size_t		last;
+
+	if (out_size < len || !lg_address_plain(text, len, domain_off, &last))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		out[i] = ascii_lower(text[i]);
+	*out_len = len;
+	return true;
+}
+
 /*
  * lg_address_normal
  *		The one form that all spellings of an address share; see normal.h.
@@ -461,8 +547,11 @@ lg_address_normal(char *out, size_t out_size, size_t *out_len, size_t *domain_of
 	char		domain[LG_DOMAIN_MAX];
 	size_t		domain_len;
 	size_t		n = 0;
-	LgStatus	status = scan_address(&scan, &addr, text, len, domain, &domain_len);
+	LgStatus	status;
 
+	if (plain_normal(out, out_size, out_len, domain_off, text, len))
+		return LG_OK;
+	status = scan_address(&scan, &addr, text, len, domain, &domain_len);
 	*out_len = 0;
 	*domain_off = 0;
 	*err_pos = scan.err_pos;

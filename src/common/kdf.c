@@ -23,6 +23,9 @@
 #include "common/kdf.h"
 #include "common/wipe.h"
 
+/* More of the stack than libsodium's BLAKE2b uses below its caller. */
+#define HASH_STACK_BYTES	4096
+
 /* Inputs up to this size are hashed in one call from a buffer on the stack. */
 #define ONE_CALL_BYTES	384
 
@@ -47,12 +50,16 @@ require(int rc)
 /*
  * lg_kdf_subkey
  *		BLAKE2b-256 keyed with key over an ASCII label.
+ *
+ * libsodium leaves the whole hash, which is the new key, behind on the stack;
+ * how soon something else overwrites it is chance.
  */
 void
 lg_kdf_subkey(uint8_t out[LG_KEY_BYTES], const uint8_t key[LG_KEY_BYTES], const char *label)
 {
 	require(crypto_generichash_blake2b(out, LG_KEY_BYTES, (const uint8_t *) label,
 									   strlen(label), key, LG_KEY_BYTES));
+	sodium_stackzero(HASH_STACK_BYTES);
 	lg_registers_wipe();
 }
 

@@ -87,6 +87,31 @@ last_label(const char *domain, size_t len)
 }
 
 /*
+ * plain_mask
+ *		The mask of an address such as nearly all are, without parsing it in
+ *		full; false, and nothing is said of the text, where it is not known.
+ */
+static bool
+plain_mask(char *out, size_t out_size, const char *text, size_t len)
+{
+	size_t		domain;
+	size_t		last;
+	size_t		tail;
+
+	if (!lg_address_plain(text, len, &domain, &last))
+		return false;
+	tail = last > domain ? len - last + 1 : 0;
+	if (out_size <= 9 + tail)
+		return false;
+	memcpy(out, " ***@ ***", 9);
+	out[0] = text[0];
+	out[5] = text[domain];
+	memcpy(out + 9, text + len - tail, tail);
+	out[9 + tail] = '\0';
+	return true;
+}
+
+/*
  * lg_mask_address
  *		Mask of an address; see normal.h.
  *
@@ -102,8 +127,11 @@ lg_mask_address(char *out, size_t out_size, const char *text, size_t len)
 	size_t		last;
 	const char *why;
 	const char *domain;
-	LgStatus	status = lg_address_parse(&addr, text, len, &err_pos, &why);
+	LgStatus	status;
 
+	if (plain_mask(out, out_size, text, len))
+		return LG_OK;
+	status = lg_address_parse(&addr, text, len, &err_pos, &why);
 	if (status != LG_OK)
 		return end_text(&t, status);
 	add_first(&t, text, addr.local_len);

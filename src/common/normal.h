@@ -55,6 +55,14 @@ extern LgStatus lg_address_parse(LgAddress *addr, const char *text, size_t len,
 								 size_t *err_pos, const char **why);
 
 /*
+ * Is this surely an address, found without a full parse?  Letters, digits,
+ * single hyphens within a label, "+", "_" and "-" in the local part, dots
+ * between words, at most 63 octets in either part.  False says nothing.
+ * *domain_off and *last_label are where domain and its last label begin.
+ */
+extern bool lg_address_plain(const char *text, size_t len, size_t *domain_off, size_t *last_label);
+
+/*
  * The normalised form that token and equality are made of: local part
  * unquoted where the quotes are not needed, lg_normal_text of it, '@', and the
  * domain by UTS #46 (non-transitional, UseSTD3ASCIIRules, CheckBidi,

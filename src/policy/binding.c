@@ -35,6 +35,16 @@
 #define Anum_name	2
 #define Anum_oid	3
 
+/* Names of the registry that resolve and have no binding yet. */
+#define UNBOUND \
+	"SELECT n.kind, n.name, n.oid FROM (" \
+	"SELECT 'role' AS kind, r.rolname::text COLLATE \"C\" AS name, r.oid FROM pg_catalog.pg_roles r" \
+	" WHERE EXISTS (SELECT FROM listguard.access_grant g WHERE g.role = r.rolname::text COLLATE \"C\")" \
+	" OR EXISTS (SELECT FROM listguard.row_limit l WHERE l.role = r.rolname::text COLLATE \"C\")" \
+	" UNION ALL SELECT 'relation', t.relation, pg_catalog.to_regclass(t.relation)::oid" \
+	" FROM (SELECT relation FROM listguard.protected_table UNION SELECT relation FROM listguard.detached) t) n" \
+	" WHERE n.oid IS NOT NULL AND NOT EXISTS (SELECT FROM listguard.binding b WHERE b.kind = n.kind AND b.name = n.name)"
+
 typedef struct Binding
 {
 	char	   *name;
@@ -216,14 +226,11 @@ lg_bind_names(void)
 	if (!lg_extension_present())
 		return;
 	roles = lg_registry_execute("SELECT listguard._follow_roles()", 0, NULL, NULL);
-	bound = lg_registry_execute("INSERT INTO listguard.binding (kind, name, oid)"
-								" SELECT 'role', r.rolname, r.oid FROM pg_catalog.pg_roles r"
-								" WHERE r.rolname::text COLLATE \"C\" IN (SELECT role FROM listguard.access_grant"
-								" UNION SELECT role FROM listguard.row_limit)"
-								" UNION ALL"
-								" SELECT 'relation', n.relation, n.oid FROM (SELECT relation, pg_catalog.to_regclass(relation)::oid AS oid"
-								" FROM listguard.protected_table) n WHERE n.oid IS NOT NULL"
-								" ON CONFLICT DO NOTHING", 0, NULL, NULL);
+	/* an INSERT of no row would still make every session forget the registry */
+	bound = lg_registry_execute(UNBOUND, 0, NULL, NULL);
+	if (bound > 0)
+		bound = lg_registry_execute("INSERT INTO listguard.binding (kind, name, oid) " UNBOUND " ON CONFLICT DO NOTHING",
+									0, NULL, NULL);
 	if (bound + roles == 0)
 		return;
 	lg_event_init(&ev, LG_EV_SETTING, LG_OUT_OK);

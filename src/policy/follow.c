@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "policy/follow.h"
 #include "policy/policy.h"
@@ -92,9 +93,53 @@ keep_always(Oid relid)
 	(void) lg_registry_execute("SELECT listguard._keep_always($1)", 1, types, values);
 }
 
+/* One of our functions (root, child), as the extension's owner. */
+static void
+call(const char *sql, Oid root, Oid child)
+{
+	Oid			types[] = {OIDOID, OIDOID};
+	Datum		values[2];
+
+	values[0] = ObjectIdGetDatum(root);
+	values[1] = ObjectIdGetDatum(child);
+	(void) lg_registry_execute(sql, 2, types, values);
+}
+
+/*
+ * attached
+ *		A table has a parent: it comes under the parent's protection.  One that
+ *		is protected itself would be read through the parent past its policies.
+ */
+static void
+attached(Oid parent, Oid child)
+{
+	const LgProtected *protected = lg_protected_lookup(parent);
+	Oid			root = protected != NULL ? protected->relid : InvalidOid;
+
+	protected = lg_protected_lookup(child);
+	if (protected != NULL && protected->relid != root)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("protected table \"%s\" cannot become a part of another table", get_rel_name(child)),
+				 errdetail("Who reads the parent would pass its policies by.")));
+	if (OidIsValid(root))
+		call("SELECT listguard._attached($1, $2)", root, child);
+}
+
+/* A table has no parent any more: it stays under protection. */
+static void
+detached(Oid parent, Oid child)
+{
+	const LgProtected *protected = lg_protected_lookup(parent);
+
+	if (protected != NULL && lg_protected_lookup(child) == NULL)
+		call("SELECT listguard._detached($1, $2)", protected->relid, child);
+}
+
 static void
 altered(AlterTableStmt *stmt)
 {
+	Oid			relid = relation_of(stmt->relation);
 	ListCell   *lc;
 
 	foreach(lc, stmt->cmds)
@@ -106,20 +151,41 @@ altered(AlterTableStmt *stmt)
 			case AT_AddColumn:
 			case AT_AlterColumnType:
 			case AT_DropColumn:
+				catch_up(relid);
+				break;
 			case AT_AttachPartition:
+				attached(relid, relation_of(((PartitionCmd *) cmd->def)->name));
+				break;
 			case AT_AddInherit:
-				catch_up(relation_of(stmt->relation));
-				return;
+				attached(relation_of((RangeVar *) cmd->def), relid);
+				break;
+			case AT_DetachPartition:
+			case AT_DetachPartitionFinalize:
+				detached(relid, relation_of(((PartitionCmd *) cmd->def)->name));
+				break;
+			case AT_DropInherit:
+				detached(relation_of((RangeVar *) cmd->def), relid);
+				break;
 			case AT_EnableTrig:
 			case AT_EnableTrigAll:
 			case AT_EnableTrigUser:
 			case AT_EnableReplicaTrig:
-				keep_always(relation_of(stmt->relation));
-				return;
+				keep_always(relid);
+				break;
 			default:
 				break;
 		}
 	}
+}
+
+/* Tables by PARTITION OF or INHERITS. */
+static void
+created(CreateStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->inhRelations)
+		catch_up(relation_of(lfirst_node(RangeVar, lc)));
 }
 
 /*
@@ -152,6 +218,7 @@ lg_policy_follow(Node *stmt)
 		case T_AlterObjectSchemaStmt:
 		case T_AlterTableStmt:
 		case T_CreateStmt:
+		case T_CreateForeignTableStmt:
 			break;
 		default:
 			return;
@@ -165,6 +232,6 @@ lg_policy_follow(Node *stmt)
 		lg_registry_follow_names();
 	else if (IsA(stmt, AlterTableStmt))
 		altered((AlterTableStmt *) stmt);
-	else if (((CreateStmt *) stmt)->inhRelations != NIL)
-		catch_up(relation_of(((CreateStmt *) stmt)->relation));
+	else
+		created((CreateStmt *) stmt);	/* CREATE FOREIGN TABLE begins with one */
 }

@@ -238,8 +238,9 @@ load_grants(UserEntry *user, const char *role)
 }
 
 static void
-load_user(UserEntry *user)
+load_user(void *arg)
 {
+	UserEntry  *user = arg;
 	bool		is_superuser = superuser_arg(user->userid);
 	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "listguard grants", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(work);
@@ -273,7 +274,7 @@ grants_of(Oid userid)
 	if (entry != NULL)
 		return entry;
 	user.userid = userid;
-	load_user(&user);
+	lg_registry_at_one_moment(load_user, &user);
 	entry = hash_search(cache.users, &userid, HASH_ENTER, NULL);
 	*entry = user;
 	return entry;

@@ -175,8 +175,9 @@ add_grant(HeapTuple tuple, TupleDesc desc, void *arg)
 
 /* Empty where the role or the table is not what it was when it was bound. */
 static void
-fill(Set *set)
+fill(void *arg)
 {
+	Set		   *set = arg;
 	char	   *relation = NULL;
 	ScanKeyData keys[2];
 
@@ -211,7 +212,7 @@ make_set(const Set *wanted)
 	set->using_expr = pstrdup(wanted->using_expr);
 	set->values = make_values();
 	MemoryContextSwitchTo(work);
-	fill(set);
+	lg_registry_at_one_moment(fill, set);
 	MemoryContextSwitchTo(lg_registry_memory());
 	cache.sets = lappend(cache.sets, set);
 	MemoryContextSwitchTo(old);

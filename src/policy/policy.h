@@ -31,6 +31,7 @@ extern void lg_registry_scan(const char *table, const char *index, int nkeys, Sc
 							 LgRowVisitor visit, void *arg);
 extern void lg_registry_first(const char *table, const char *index, int nkeys, ScanKey keys,
 							  LgRowVisitor visit, void *arg);
+extern void lg_registry_at_one_moment(void (*body) (void *arg), void *arg);
 extern char *lg_registry_text(HeapTuple tuple, int attnum, TupleDesc desc);
 extern int64 lg_registry_int(HeapTuple tuple, int attnum, TupleDesc desc, int64 if_null);
 

@@ -40,6 +40,7 @@
 #include "key/keyring.h"
 #include "policy/grant.h"
 #include "policy/policy.h"
+#include "type/type.h"
 
 PG_FUNCTION_INFO_V1(listguard_as_owner);
 PG_FUNCTION_INFO_V1(listguard_internal);
@@ -49,6 +50,7 @@ PG_FUNCTION_INFO_V1(listguard_create_list);
 PG_FUNCTION_INFO_V1(listguard_ensure_list);
 PG_FUNCTION_INFO_V1(listguard_list_number);
 PG_FUNCTION_INFO_V1(listguard_list_name);
+PG_FUNCTION_INFO_V1(listguard_value_list);
 PG_FUNCTION_INFO_V1(listguard_index_expression_columns);
 PG_FUNCTION_INFO_V1(listguard_trusted_expression);
 PG_FUNCTION_INFO_V1(listguard_check_privilege);
@@ -185,6 +187,16 @@ listguard_list_number(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_LG_KEY),
 				 errmsg("a row's list has no key")));
 	PG_RETURN_INT32(list->list_no);
+}
+
+/*
+ * _value_list(value) -> int4
+ *		Number of the list whose key sealed the value; -1 where it is not known.
+ */
+Datum
+listguard_value_list(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(lg_key_list(lg_sealed_key_id(PG_GETARG_DATUM(0))));
 }
 
 /*

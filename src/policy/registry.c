@@ -90,6 +90,13 @@ typedef struct Row
 	bool		own_threshold;	/* else the setting's, which may change any time */
 } Row;
 
+/* A former partition, and the protected relation that it belonged to; by name. */
+typedef struct Detached
+{
+	char	   *name;
+	char	   *root;
+} Detached;
+
 typedef struct RelEntry
 {
 	Oid			relid;			/* hash key */
@@ -101,6 +108,7 @@ typedef struct RelEntry
 static HTAB *relations = NULL;	/* RelEntry; in memory */
 static RelEntry *last_entry = NULL; /* of these, the one asked for last */
 static List *rows = NIL;		/* of Row; in memory */
+static List *detached = NIL;	/* of Detached; in memory */
 static bool rows_loaded = false;
 
 static void
@@ -199,7 +207,7 @@ static bool
 half_made(Oid extension_oid, Oid nsp)
 {
 	static const char *const last[] = {"protected_table", "list", "access_grant", "row_limit", "binding",
-	"keyset", "key", "index_key", "home"};
+	"keyset", "key", "index_key", "home", "detached"};
 
 	if (!IsBinaryUpgrade && (!creating_extension || CurrentExtensionObject != extension_oid))
 		return false;
@@ -308,6 +316,48 @@ lg_type_of(Oid typid)
 
 /* ---- reading the tables ---- */
 
+static Snapshot pinned = NULL;	/* that of lg_registry_at_one_moment() */
+
+/*
+ * lg_registry_at_one_moment
+ *		Run body with all its scans of the registry seeing the same rows: a role
+ *		that is given its new name in between would be in none of them.
+ */
+void
+lg_registry_at_one_moment(void (*body) (void *arg), void *arg)
+{
+	if (pinned != NULL)
+	{
+		body(arg);
+		return;
+	}
+	PG_TRY();
+	{
+		pinned = RegisterSnapshot(GetNonHistoricCatalogSnapshot(lg_relation_oid("protected_table")));
+		body(arg);
+	}
+	PG_FINALLY();
+	{
+		if (pinned != NULL)
+			UnregisterSnapshot(pinned);
+		pinned = NULL;
+	}
+	PG_END_TRY();
+}
+
+static Snapshot
+snapshot_for(Relation rel)
+{
+	return pinned != NULL ? pinned : lg_key_snapshot(rel);
+}
+
+static void
+snapshot_done(Snapshot snapshot)
+{
+	if (snapshot != pinned)
+		lg_key_snapshot_done(snapshot);
+}
+
 /*
  * lg_registry_scan
  *		Call visit for each row; the tuple is good during the call only.
@@ -318,14 +368,14 @@ lg_registry_scan(const char *table, const char *index, int nkeys, ScanKey keys,
 {
 	Relation	rel = lg_key_table_open(table);
 	Oid			index_oid = index != NULL ? lg_relation_oid(index) : InvalidOid;
-	Snapshot	snapshot = lg_key_snapshot(rel);
+	Snapshot	snapshot = snapshot_for(rel);
 	SysScanDesc scan = systable_beginscan(rel, index_oid, OidIsValid(index_oid), snapshot, nkeys, keys);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		visit(tuple, RelationGetDescr(rel), arg);
 	systable_endscan(scan);
-	lg_key_snapshot_done(snapshot);
+	snapshot_done(snapshot);
 	table_close(rel, AccessShareLock);
 }
 
@@ -339,14 +389,14 @@ lg_registry_first(const char *table, const char *index, int nkeys, ScanKey keys,
 {
 	Relation	rel = lg_key_table_open(table);
 	Relation	irel = index_open(lg_relation_oid(index), AccessShareLock);
-	Snapshot	snapshot = lg_key_snapshot(rel);
+	Snapshot	snapshot = snapshot_for(rel);
 	SysScanDesc scan = systable_beginscan_ordered(rel, irel, snapshot, nkeys, keys);
 	HeapTuple	tuple = systable_getnext_ordered(scan, ForwardScanDirection);
 
 	if (HeapTupleIsValid(tuple))
 		visit(tuple, RelationGetDescr(rel), arg);
 	systable_endscan_ordered(scan);
-	lg_key_snapshot_done(snapshot);
+	snapshot_done(snapshot);
 	index_close(irel, AccessShareLock);
 	table_close(rel, AccessShareLock);
 }
@@ -468,7 +518,7 @@ lg_registry_refresh(void)
 	lg_registry_install();
 	relations = NULL;
 	last_entry = NULL;
-	rows = NIL;
+	rows = detached = NIL;
 	rows_loaded = false;
 	loaded = 0;
 	if (memory == NULL)
@@ -486,12 +536,26 @@ lg_registry_refresh(void)
 /* ---- protected relations ---- */
 
 static void
+load_detached(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	MemoryContext old = MemoryContextSwitchTo(memory);
+	Detached   *row = palloc(sizeof(Detached));
+
+	(void) arg;
+	row->name = lg_registry_text(tuple, 1, desc);
+	row->root = lg_registry_text(tuple, 2, desc);
+	detached = lappend(detached, row);
+	MemoryContextSwitchTo(old);
+}
+
+static void
 load_rows(void)
 {
 	if (rows_loaded)
 		return;
-	rows = NIL;
+	rows = detached = NIL;
 	lg_registry_scan("protected_table", NULL, 0, NULL, load_row, NULL);
+	lg_registry_scan("detached", NULL, 0, NULL, load_detached, NULL);
 	rows_loaded = true;
 }
 
@@ -540,7 +604,27 @@ parents_of(Oid relid)
 	return parents;
 }
 
-/* relid's own row, or that of the nearest ancestor. */
+/* The row of the relation that relid was a partition of. */
+static LgProtected *
+row_of_former_root(Oid relid)
+{
+	char	   *name = detached != NIL ? lg_relation_name(relid) : NULL;
+	ListCell   *lc;
+
+	foreach(lc, name != NULL ? detached : NIL)
+	{
+		Detached   *row = lfirst(lc);
+		Oid			root;
+
+		if (strcmp(row->name, name) != 0 || lg_resolve_relation(name) != relid)
+			continue;
+		root = lg_resolve_relation(row->root);
+		return OidIsValid(root) ? row_of(root) : NULL;
+	}
+	return NULL;
+}
+
+/* relid's own row, or that of the nearest ancestor, or of one that it has left. */
 static LgProtected *
 resolve(Oid relid)
 {
@@ -555,7 +639,7 @@ resolve(Oid relid)
 		if (found != NULL)
 			return found;
 	}
-	return NULL;
+	return row_of_former_root(relid);
 }
 
 static void

@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 
 #include "audit/audit.h"
+#include "policy/home.h"
 #include "policy/policy.h"
 #include "policy/unprotect.h"
 
@@ -54,7 +55,8 @@ note_list(HeapTuple tuple, TupleDesc desc, void *arg)
 
 /*
  * check_reveal
- *		42501 unless the current user holds "reveal" on every list of the table.
+ *		42501 unless the current user holds "reveal" on every list of the table;
+ *		55000 in a copied database.
  */
 static void
 check_reveal(const LgProtected *prot)
@@ -62,6 +64,7 @@ check_reveal(const LgProtected *prot)
 	Search		search = {pstrdup(prot->name), GetUserId(), NIL};
 	ListCell   *lc;
 
+	lg_home_require();
 	lg_registry_scan("list", NULL, 0, NULL, note_list, &search);
 	foreach(lc, search.numbers)
 		if (!lg_grant_on_list(search.userid, lfirst_int(lc), LG_PRIV_REVEAL))

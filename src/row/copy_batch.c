@@ -178,7 +178,7 @@ find_columns(Batch *batch)
 	batch->list_attno = lg_list_column(batch->rel, &batch->list_no);
 	if (batch->list_attno < 0)
 		elog(ERROR, "the list column does not exist");
-	stage = batch->list_attno != 0 && !batch->state->opts.binary;
+	stage = batch->list_attno != 0 && !lg_copy_is_binary(batch->state->opts);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);

@@ -13,6 +13,7 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
 #include "miscadmin.h"
 #include "row/exec.h"
 #include "tcop/dest.h"

@@ -152,7 +152,7 @@ mark_literals(const char *s, char *marks, bool json)
 
 		if (*p == '\'')
 		{
-			bool		escapes = !standard_conforming_strings || (p > s && (p[-1] == 'E' || p[-1] == 'e'));
+			bool		escapes = !lg_standard_strings() || (p > s && (p[-1] == 'E' || p[-1] == 'e'));
 
 			end = string_end(p, !escapes ? 0 : json ? 2 : 1);
 		}

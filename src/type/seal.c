@@ -292,17 +292,24 @@ lg_sealed_make(int type, const char *text, size_t len, int32 list_no)
 	return make(type, text, len, list_no, NULL);
 }
 
-char *
-lg_sealed_open(const LgValueView *view, size_t *len)
+void
+lg_sealed_open_utf8(char *text, size_t *len, const LgValueView *view)
 {
 	const LgKey *key = lg_key_by_id(view->key_id, false);
-	char	   *text = palloc(lg_value_text_bound(view) + 1);
-	char	   *converted;
 
 	if (lg_value_open(text, len, key->keys, view) != LG_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("sealed value was altered")));
+}
+
+char *
+lg_sealed_open(const LgValueView *view, size_t *len)
+{
+	char	   *text = palloc(lg_value_text_bound(view) + 1);
+	char	   *converted;
+
+	lg_sealed_open_utf8(text, len, view);
 	text[*len] = '\0';
 	converted = pg_any_to_server(text, (int) *len, PG_UTF8);
 	if (converted != text)

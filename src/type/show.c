@@ -17,6 +17,7 @@
 
 #include <sodium.h>
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "replication/walsender.h"
 #include "utils/builtins.h"
@@ -94,24 +95,29 @@ blank_mask(void)
  *		What a role without "reveal" sees.
  *
  * Where the key is gone or not here, or the value is no address, nothing of
- * the text is shown.
+ * the text is shown.  It is opened on the stack and wiped before anything can
+ * fail; what is longer than any address is not opened.
  */
 static char *
 mask(const LgValueView *view)
 {
-	char	   *text;
+	char		text[LG_MAX_ADDRESS_BYTES + LG_TAG_BYTES];
 	char	   *out;
 	size_t		len;
+	size_t		size;
 	LgStatus	status;
 
-	if (view->type != LG_TYPE_EMAIL || lg_key_state(view->key_id) != LG_KEY_LIVE)
+	if (view->type != LG_TYPE_EMAIL || lg_key_state(view->key_id) != LG_KEY_LIVE ||
+		lg_value_text_bound(view) > sizeof(text))
 		return blank_mask();
-	text = lg_sealed_open(view, &len);
-	out = palloc(len + 10);
-	status = lg_mask_address(out, len + 10, text, len);
+	size = lg_value_text_bound(view) + 10;
+	out = palloc(size);
+	lg_sealed_open_utf8(text, &len, view);
+	status = lg_mask_address(out, size, text, len);
 	sodium_memzero(text, len);
-	pfree(text);
-	return status == LG_OK ? out : blank_mask();
+	if (status != LG_OK)
+		return blank_mask();
+	return GetDatabaseEncoding() == PG_UTF8 ? out : pg_any_to_server(out, (int) strlen(out), PG_UTF8);
 }
 
 /*

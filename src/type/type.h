@@ -70,6 +70,8 @@ extern struct varlena *lg_sealed_input_soft(int type, const char *text, size_t l
 
 /* The text, NUL-terminated, palloc'd, in the server's encoding; whoever calls has decided that it may be seen. */
 extern char *lg_sealed_open(const LgValueView *view, size_t *len);
+/* The same into a buffer of lg_value_text_bound() bytes, which the caller wipes: UTF-8 whatever the server's encoding, not NUL-terminated. */
+extern void lg_sealed_open_utf8(char *text, size_t *len, const LgValueView *view);
 
 /*
  * The same value under another list's current key; tokens stay.  Asks for no

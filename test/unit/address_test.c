@@ -589,6 +589,111 @@ test_forms(void)
 	}
 }
 
+/* The mask of an address in ASCII from its parts; false if it is none. */
+static bool
+mask_by_parts(char *out, const char *text, size_t len)
+{
+	LgAddress	addr;
+	size_t		pos;
+	const char *why;
+	size_t		dot = len;
+
+	if (lg_address_parse(&addr, text, len, &pos, &why) != LG_OK)
+		return false;
+	for (size_t i = addr.domain_off; i < len; i++)
+		if (text[i] == '.')
+			dot = i;
+	sprintf(out, "%c***@%c***%.*s", text[0], text[addr.domain_off], (int) (len - dot), text + dot);
+	return true;
+}
+
+/* Is the mask of this text what the parser's parts make, and none where it finds a fault? */
+static bool
+masked_as_parsed(const char *text, size_t len)
+{
+	char		want[512];
+	char		out[512];
+	bool		is_address = mask_by_parts(want, text, len);
+	LgStatus	status = lg_mask_address(out, len + 10, text, len);
+
+	return is_address ? status == LG_OK && strcmp(out, want) == 0 : status != LG_OK && out[0] == '\0';
+}
+
+/* Is the normal form of this ASCII text, with no quotes and no A-label, the text in lower case, where it is an address? */
+static bool
+lowered_as_parsed(const char *text, size_t len)
+{
+	char		out[512 * 18];
+	size_t		out_len;
+	size_t		domain_off;
+	size_t		pos;
+	const char *why;
+	LgAddress	addr;
+	LgStatus	parsed = lg_address_parse(&addr, text, len, &pos, &why);
+
+	if (lg_address_normal(out, sizeof(out), &out_len, &domain_off, text, len, &pos, &why) != parsed)
+		return false;
+	if (parsed != LG_OK)
+		return out_len == 0;
+	if (out_len != len || domain_off != addr.domain_off)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (out[i] != (text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : text[i]))
+			return false;
+	return true;
+}
+
+/* Most masks and normal forms are made without a full parse: they must not differ by that. */
+static void
+test_masks(void)
+{
+	static const char bytes[] = "aZ-.@*";
+	static const char *const ends[] = {"a@xn--a.de", "a@xn--tda.de", "a@XN--tda.de", "a@ab--c", "a@a-b-c.d-e", "a@a-.b", "a@-a", "a@a.-",
+	"a@b c", "a b@c", "a@b_c", "a+b@c", "a_b@c", "a@b+c", "a@b\xC3\xBC", "\xC3\xBC@b", "a@b\n", "a@b@c", "\"a\"@b", "a@b.", "a@b..c"};
+	char		text[512];
+	bool		good = true;
+	size_t		total = 1;
+
+	for (size_t len = 0; len <= 7; len++, total *= 6)
+		for (size_t n = 0; n < total; n++)
+		{
+			for (size_t i = 0, rest = n; i < len; i++, rest /= 6)
+				text[i] = bytes[rest % 6];
+			good = good && masked_as_parsed(text, len) && lowered_as_parsed(text, len);
+		}
+	tap_ok(good, "masks and normal forms of all texts of up to seven bytes of \"%s\" agree with the parser", bytes);
+	good = true;
+	for (size_t i = 0; i < COUNT(ends); i++)
+	{
+		LgAddress	addr;
+		size_t		pos;
+		const char *why;
+		char		out[64];
+		size_t		len = strlen(ends[i]);
+
+		good = good && (lg_mask_address(out, sizeof(out), ends[i], len) == LG_OK) ==
+			(lg_address_parse(&addr, ends[i], len, &pos, &why) == LG_OK);
+	}
+	tap_ok(good, "nothing has a mask that the parser refuses");
+	good = true;
+	memset(text, 'a', sizeof(text));
+	for (size_t local = 60; local <= 68; local++)
+		for (size_t len = local + 55; len <= local + 75; len++)
+		{
+			text[local] = '@';
+			good = good && masked_as_parsed(text, len) && lowered_as_parsed(text, len);
+			text[local + 10] = '.';
+			good = good && masked_as_parsed(text, len) && lowered_as_parsed(text, len);
+			text[local + 10] = text[local] = 'a';
+		}
+	tap_ok(good, "nor at the limits of length");
+	memcpy(text, "a\0b@c", 5);
+	tap_ok(masked_as_parsed(text, 5) && lg_mask_address(text + 8, 16, text, 5) != LG_OK, "nor with a NUL");
+	for (size_t size = 0; size <= strlen("a***@b***.cd"); size++)
+		good = good && lg_mask_address(text, size, "ab@bcd.cd", 9) == LG_ERR_SPACE && (size == 0 || text[0] == '\0');
+	tap_ok(good && lg_mask_address(text, strlen("a***@b***.cd") + 1, "ab@bcd.cd", 9) == LG_OK, "a short buffer gets no part of one");
+}
+
 /* What is refused leaves nothing of itself; what does not fit is not given in part. */
 static void
 test_refusals(void)
@@ -690,6 +795,7 @@ main(void)
 	test_cases();
 	test_pairs();
 	test_forms();
+	test_masks();
 	test_refusals();
 	test_no_masks();
 	test_mask_every_code_point();
