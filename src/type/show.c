@@ -17,6 +17,7 @@
 
 #include <sodium.h>
 
+#include "access/xlog.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "replication/walsender.h"
@@ -169,7 +170,8 @@ may_reveal(const LgValueView *view)
 		return false;
 	list_no = lg_key_list(view->key_id);
 	answer = list_no > 0 && lg_reveal_allowed(userid, list_no);
-	generation = before == lg_registry_generation ? before : 0;
+	/* A standby's answer is not kept: its promotion changes no registry. */
+	generation = before == lg_registry_generation && !RecoveryInProgress() ? before : 0;
 	last_key = view->key_id;
 	last_user = userid;
 	last_answer = answer;

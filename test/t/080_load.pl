@@ -38,5 +38,20 @@ like($err, qr/ERROR:  42501: /, 'with 42501');
 like($err, qr/COPY subs, line 37\b/, 'and its line');
 is($node->safe_psql('postgres', 'SELECT id FROM subs WHERE id = ' . ($id + 1)), '', 'and nothing is stored');
 
+# ---- binary rows come under their lists as others do ----
+
+$id += 1000;
+$node->safe_psql('postgres', qq{
+	CREATE TABLE plain (id int, email text, name text, list text);
+	INSERT INTO plain SELECT $id + n, 'binary' || n || '\@zyxwvu.example', 'Binary', 'news' || n % 2 FROM generate_series(1, 20) n;
+});
+my $binary = $node->basedir . '/binary';
+my @copy = ('psql', '-Xqt', '-d', $node->connstr('postgres'), '-U');
+ok(IPC::Run::run([ @copy[0 .. 3], '-c', 'COPY plain TO STDOUT (FORMAT binary)' ], '>', $binary, '2>', \$err), 'a binary file');
+ok(IPC::Run::run([ @copy, 'loader', '-c', 'COPY subs FROM STDIN (FORMAT binary)' ], '<', $binary, '2>', \$err), 'is loaded') or diag($err);
+is($node->safe_psql('postgres', "SELECT string_agg(email::text, ' ' ORDER BY id) FROM subs WHERE id > $id", extra_params => [ '-U', 'app' ]),
+	join(' ', map { "binary$_\@zyxwvu.example" } 1 .. 20), 'and opens for who may reveal its lists');
+is($node->safe_psql('postgres', "SELECT count(*) FROM listguard.check_sealed('subs')"), '0', 'every value is under the list of its row');
+
 $node->stop;
 done_testing();
